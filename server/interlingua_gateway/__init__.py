@@ -1,0 +1,1 @@
+"""Interlingua: an LLM gateway whose front is gRPC."""

@@ -1,0 +1,1 @@
+"""The vocabulary of the gateway: data, protocols, errors and time, with no I/O of its own."""

@@ -1,0 +1,10 @@
+"""Names for operations: unique, sortable by time, safe to show."""
+
+from __future__ import annotations
+
+from interlingua_gateway.core.clock import Clock
+
+
+def operation_id(clock: Clock) -> str:
+    """`op_`, eleven hexadecimal digits of milliseconds since the epoch, thirteen random ones."""
+    return f"op_{int(clock.time() * 1000):011x}{int(clock.random() * 2**52):013x}"

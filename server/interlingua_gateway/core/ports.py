@@ -1,0 +1,88 @@
+"""The protocols through which rooms meet that do not know each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from interlingua_gateway.core.call import Attempt, Call, Handler
+from interlingua_gateway.core.reply import Reply
+from interlingua_gateway.core.target import Model
+
+
+class Policy(Protocol):
+    """Stands around every call: may refuse it, change it, watch or change its reply."""
+
+    async def __call__(self, call: Call, inner: Handler) -> Reply: ...
+
+
+class Provider(Protocol):
+    """Speaks to one upstream account."""
+
+    async def open(self, attempt: Attempt) -> Reply:
+        """Send the request and wait for the first event.
+
+        Cancelling this coroutine, or closing the reply, ends the upstream request at once.
+
+        Raises:
+            CallerError: the upstream found the request at fault, or a parameter is unsupported.
+            UpstreamError: it failed before its first event.
+        """
+        ...
+
+    async def models(self) -> Sequence[str]:
+        """The upstream's own names of the models that it offers now; may be empty.
+
+        Raises:
+            UpstreamError: the list could not be had.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections and processes; open replies break off."""
+        ...
+
+
+class Directory(Protocol):
+    """Which models there are."""
+
+    def models(self) -> Sequence[Model]:
+        """All configured aliases and patterns, in the configuration's order."""
+        ...
+
+    def find(self, name: str) -> Model | None:
+        """The model that serves `name`, wildcards included, or None."""
+        ...
+
+    def near(self, name: str) -> Sequence[str]:
+        """Up to three aliases that look like `name`."""
+        ...
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """Health of one deployment over its recent attempts.
+
+    `status` is `unknown` (no attempt yet), `healthy`, `degraded` or `unhealthy`; `note` says what
+    keeps it from serving at all; `success_rate` is in [0, 1]; latencies are the 50th, 95th and
+    99th percentile in seconds, or None without a sample.
+    """
+
+    deployment: str
+    provider: str
+    status: str
+    note: str = ""
+    attempts: int = 0
+    success_rate: float | None = None
+    last_error: str = ""
+    last_error_at_s: float | None = None
+    latency: tuple[float, float, float] | None = None
+    first_event: tuple[float, float, float] | None = None
+    in_flight: int = 0
+
+
+class HealthBoard(Protocol):
+    """How the deployments are."""
+
+    def conditions(self) -> Sequence[Condition]: ...

@@ -1,0 +1,38 @@
+"""Takes secrets out of texts that come from elsewhere, by construction and by shape."""
+
+from __future__ import annotations
+
+import re
+
+MASK = "[redacted]"
+
+_SHAPES = re.compile(
+    r"""(?ix)
+    \b(?:sk|pk|rk|xai|gsk|hf|il|key|pplx|r8|fw)[-_][A-Za-z0-9_\-]{12,}   # provider keys by prefix
+    | \bAIza[0-9A-Za-z_\-]{20,}                                       # Google API keys
+    | \b(?:AKIA|ASIA)[0-9A-Z]{12,}                                    # AWS access key ids
+    | \beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]*       # JSON web tokens
+    | (?<=bearer\ )[^\s"',]{8,}
+    | (?<=[?&]key=)[^\s&"']+
+    | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)                                 # user:password in a URL
+    """
+)
+
+
+class Redactor:
+    """Masks the configured secrets wherever they stand, and whatever has the shape of a key."""
+
+    __slots__ = ("_secrets",)
+
+    def __init__(self, secrets: tuple[str, ...] = ()) -> None:
+        self._secrets = tuple(
+            sorted((secret for secret in secrets if len(secret) >= 4), key=len, reverse=True)
+        )
+
+    def __call__(self, text: str, limit: int = 300) -> str:
+        """`text` without secrets and control characters, cut to `limit` characters."""
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        text = _SHAPES.sub(MASK, text)
+        text = " ".join(text.split())
+        return text if len(text) <= limit else text[: limit - 1] + "…"
