@@ -1,0 +1,1 @@
+"""Puts the rooms together: the order of policies, the wiring, the life of the process."""

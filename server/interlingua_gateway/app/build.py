@@ -1,0 +1,179 @@
+"""Configuration to objects: the only wiring of the gateway."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, MutableMapping
+from importlib.metadata import version
+from typing import TypeAlias
+
+from interlingua_gateway.app.models import Catalogue
+from interlingua_gateway.app.providers import ProviderFactory, secrets_of
+from interlingua_gateway.app.stack import policies, stack
+from interlingua_gateway.config.tree import Config, ServerConfig
+from interlingua_gateway.core.clock import Clock, Tasks
+from interlingua_gateway.core.ports import Provider
+from interlingua_gateway.core.redact import Redactor
+from interlingua_gateway.providers.litellm import LiteLLMProvider
+from interlingua_gateway.providers.local.provider import LocalProvider
+from interlingua_gateway.providers.local.supervisor import Failed, LocalModel, Ready
+from interlingua_gateway.providers.price_map import load as load_prices
+from interlingua_gateway.route.directory import Directory
+from interlingua_gateway.route.dispatch import Dispatch
+from interlingua_gateway.route.vitals import Vitals
+from interlingua_gateway.telemetry.logs import set_up
+from interlingua_gateway.telemetry.metrics import Metrics
+from interlingua_gateway.telemetry.upstream import UpstreamMetrics
+from interlingua_gateway.wire.grpc.front import CODE_NAMES, Front, FrontOptions
+from interlingua_gateway.wire.grpc.gateway import GatewayMethods, GatewayOptions
+from interlingua_gateway.wire.grpc.models import Identity, ModelMethods
+from interlingua_gateway.wire.grpc.server import GrpcServer, ServerOptions
+from interlingua_gateway.wire.grpc.tls import TlsFiles
+from interlingua_gateway.wire.http.probes import HttpServer, Probes
+
+OnEvent: TypeAlias = Callable[[str, Mapping[str, str]], None]
+
+DISTRIBUTION = "interlingua-gateway"
+
+
+class Gateway:
+    """Everything that one process runs. `ready` is what /readyz says."""
+
+    def __init__(
+        self,
+        grpc: GrpcServer,
+        http: HttpServer | None,
+        providers: Mapping[str, Provider],
+        clock: Clock,
+    ) -> None:
+        self.grpc = grpc
+        self.http = http
+        self.providers = providers
+        self.tasks = Tasks()
+        self.ready = False
+        self._clock = clock
+
+    def start_models(self, on_event: OnEvent) -> None:
+        """Start what takes long: the embedded models, and litellm where it is needed."""
+        for name, provider in self.providers.items():
+            if isinstance(provider, LocalProvider):
+                provider.model.start()
+                self.tasks.start(self._tell(name, provider.model, on_event), f"tell-{name}")
+            elif isinstance(provider, LiteLLMProvider):
+                self.tasks.start(provider.preload(), f"preload-{name}")
+
+    async def models_ready(self) -> None:
+        """Wait until each embedded model answers or has failed for good."""
+        for provider in self.providers.values():
+            if isinstance(provider, LocalProvider):
+                while not isinstance(provider.model.state, Ready | Failed):
+                    await provider.model.next_state()
+
+    async def _tell(self, name: str, model: LocalModel, on_event: OnEvent) -> None:
+        """Report each change of an embedded model's state."""
+        began = self._clock.monotonic()
+        on_event("loading", {"model": name})
+        while True:
+            state = await model.next_state()
+            if isinstance(state, Ready):
+                seconds = self._clock.monotonic() - began
+                on_event("loaded", {"model": name, "seconds": f"{seconds:.1f}"})
+            elif isinstance(state, Failed):
+                on_event("failed", {"model": name, "reason": state.reason})
+            else:
+                began = self._clock.monotonic()
+                on_event("loading", {"model": name, "after": state.after})
+
+    async def aclose(self) -> None:
+        """End everything that still runs."""
+        await self.tasks.aclose()
+        if self.http is not None:
+            await self.http.stop()
+        await self.grpc.stop(0)
+        for provider in self.providers.values():
+            await provider.aclose()
+
+
+def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -> Gateway:
+    """The gateway of `config`; nothing listens or runs yet. Needs a running event loop.
+
+    Raises:
+        InternalError: the configuration cannot be used; the message says why.
+    """
+    redact = Redactor(secrets_of(config.providers))
+    set_up(config.telemetry.log_level, config.telemetry.log_format, redact)
+    factory = ProviderFactory(redact, clock, environment)
+    providers = {name: factory.make(name, entry) for name, entry in config.providers.items()}
+    catalogue = Catalogue(config, load_prices())
+    directory = Directory(catalogue.models, catalogue.enrich)
+    vitals = Vitals(catalogue.targets, clock, _obstacles(providers))
+    metrics = Metrics(CODE_NAMES.values())
+    metrics.build.labels(version(DISTRIBUTION)).set(1)
+    dispatch = Dispatch(directory, providers, vitals, UpstreamMetrics(metrics), clock)
+    front = Front(_front_options(config.server), metrics, redact, clock)
+    gateway = GatewayMethods(
+        stack(policies(metrics, clock), dispatch),
+        GatewayOptions(
+            max_request_bytes=config.server.max_receive_message_bytes,
+            batch_concurrency=config.server.batch_concurrency,
+        ),
+        front.unexpected,
+        clock,
+    )
+    identity = Identity(version(DISTRIBUTION), digest(config), clock.time(), tuple(providers))
+    models = ModelMethods(directory, vitals, identity, clock)
+    grpc = GrpcServer(_server_options(config.server), front, gateway, models)
+    built = Gateway(grpc, None, providers, clock)
+    if config.http.listen is not None:
+        probes = Probes(metrics.registry, lambda: built.ready)
+        built.http = HttpServer(probes, config.http.listen)
+    return built
+
+
+def digest(config: Config) -> str:
+    """Twelve hexadecimal digits that are equal for equal configurations; secrets are not in it."""
+    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12]
+
+
+def _obstacles(providers: Mapping[str, Provider]) -> Mapping[str, Callable[[], str]]:
+    return {
+        name: provider.obstacle
+        for name, provider in providers.items()
+        if isinstance(provider, LocalProvider)
+    }
+
+
+def _front_options(server: ServerConfig) -> FrontOptions:
+    return FrontOptions(
+        max_concurrent_calls=server.max_concurrent_calls,
+        default_deadline_s=server.default_deadline_s,
+    )
+
+
+def _server_options(server: ServerConfig) -> ServerOptions:
+    keepalive, tls = server.keepalive, server.tls
+    return ServerOptions(
+        listen=server.listen,
+        tls=None
+        if tls is None
+        else TlsFiles(
+            certificate=tls.certificate_file,
+            key=tls.key_file,
+            client_ca=tls.client_ca_file,
+            require_client=tls.require_client_certificate,
+        ),
+        max_receive_message_bytes=server.max_receive_message_bytes,
+        max_send_message_bytes=server.max_send_message_bytes,
+        max_concurrent_streams=server.max_concurrent_streams,
+        keepalive_time_s=keepalive.time_s,
+        keepalive_timeout_s=keepalive.timeout_s,
+        keepalive_permit_without_calls=keepalive.permit_without_calls,
+        min_ping_interval_without_data_s=keepalive.min_ping_interval_without_data_s,
+        max_ping_strikes=keepalive.max_ping_strikes,
+        max_connection_idle_s=server.max_connection_idle_s,
+        max_connection_age_s=server.max_connection_age_s,
+        max_connection_age_grace_s=server.max_connection_age_grace_s,
+        so_reuseport=server.so_reuseport,
+        reflection=server.reflection,
+        channelz=server.channelz,
+    )

@@ -1,0 +1,122 @@
+"""The life of the process: start, serve until told to stop, drain without cutting a call."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TypeAlias
+
+from interlingua_gateway.app.build import Gateway, build
+from interlingua_gateway.config.environment import process_environment
+from interlingua_gateway.config.tree import Config, DrainConfig
+from interlingua_gateway.core.clock import Clock, SystemClock, Timeout
+
+OnEvent: TypeAlias = Callable[[str, Mapping[str, str]], None]
+
+
+class Stop:
+    """The wish to stop. The first one drains; a second one ends the drain at once."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self._urged = asyncio.Event()
+        self.delay = True
+
+    def ask(self, *, delay: bool) -> None:
+        """Stop; with `delay` load balancers get time to notice."""
+        if self._asked.is_set():
+            self._urged.set()
+        self.delay = delay
+        self._asked.set()
+
+    async def asked(self) -> None:
+        """Wait for the first wish."""
+        await self._asked.wait()
+
+    async def urged(self) -> None:
+        """Wait for the second wish."""
+        await self._urged.wait()
+
+
+async def serve(
+    config: Config, *, on_event: OnEvent, stop: Stop | None = None, clock: Clock | None = None
+) -> None:
+    """Run a gateway until SIGTERM or SIGINT, drain it and return.
+
+    `on_event(name, facts)` tells what happens: loading, loaded, listening, http, ready, draining,
+    failed.
+
+    Raises:
+        InternalError: the gateway cannot start; the message says why.
+    """
+    clock = clock or SystemClock()
+    stop = stop or Stop()
+    _listen_to_signals(stop)
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    gateway = build(config, clock, process_environment())
+    try:
+        await _start(gateway, on_event)
+        await stop.asked()
+        await drain(gateway, config.server.drain, stop, on_event, clock)
+    finally:
+        await gateway.aclose()
+
+
+def _listen_to_signals(stop: Stop) -> None:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, partial(stop.ask, delay=True))
+    loop.add_signal_handler(signal.SIGINT, partial(stop.ask, delay=False))
+
+
+async def _start(gateway: Gateway, on_event: OnEvent) -> None:
+    gateway.start_models(on_event)
+    await gateway.grpc.start()
+    for address in gateway.grpc.addresses:
+        on_event("listening", {"address": address})
+    if gateway.http is not None:
+        await gateway.http.start()
+        on_event("http", {"address": gateway.http.address})
+    await gateway.models_ready()
+    await gateway.grpc.serving()
+    gateway.ready = True
+    # What exists now lives as long as the process: no collection need look at it again.
+    gc.collect()
+    gc.freeze()
+    on_event("ready", {})
+
+
+async def drain(
+    gateway: Gateway, limits: DrainConfig, stop: Stop, on_event: OnEvent, clock: Clock
+) -> None:
+    """Stop without cutting a call that was accepted.
+
+    Health says NOT_SERVING; calls are still taken for `delay_s`; then new ones are refused and
+    open ones may go on for `longest_generation_s`.
+    """
+    gateway.ready = False
+    await gateway.grpc.not_serving()
+    on_event("draining", {"calls": str(gateway.grpc.front.in_flight)})
+    if stop.delay:
+        await _until(stop.urged(), limits.delay_s, clock)
+    gateway.grpc.front.refuse()
+    await _either(gateway, stop, limits.longest_generation_s, clock)
+    await gateway.grpc.stop(limits.grace_s)
+
+
+async def _either(gateway: Gateway, stop: Stop, seconds: float, clock: Clock) -> None:
+    """Wait until no call is open, somebody urges, or `seconds` are over."""
+    drained = gateway.tasks.start(gateway.grpc.front.drained(), "drained")
+    urged = gateway.tasks.start(stop.urged(), "urged")
+    both = asyncio.wait({drained, urged}, return_when=asyncio.FIRST_COMPLETED)
+    await _until(both, seconds, clock)
+
+
+async def _until(done: Awaitable[object], seconds: float, clock: Clock) -> None:
+    try:
+        with Timeout(clock, clock.monotonic() + seconds):
+            await done
+    except TimeoutError:
+        return

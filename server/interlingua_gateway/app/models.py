@@ -1,0 +1,81 @@
+"""The models of a configuration, completed by what the price list knows of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from interlingua_gateway.config.deployments import ModelConfig, TargetConfig
+from interlingua_gateway.config.tree import Config
+from interlingua_gateway.core.target import Model, Target
+from interlingua_gateway.providers.price_map import KnownModel, PriceMap
+
+LITELLM_NAMES: Final = {
+    "fireworks": "fireworks_ai",
+    "nvidia": "nvidia_nim",
+    "together": "together_ai",
+}
+"""Kinds of providers that the price list knows under another name."""
+
+_NOTHING: Final = KnownModel(
+    price=None,
+    context_window_tokens=None,
+    max_output_tokens=None,
+    capabilities=frozenset(),
+    embedding_dimensions=None,
+)
+
+
+class Catalogue:
+    """Models and targets of a configuration. What it says wins over the price list."""
+
+    def __init__(self, config: Config, prices: PriceMap) -> None:
+        self._kinds = {name: entry.kind for name, entry in config.providers.items()}
+        self._prices = prices
+        self.models: tuple[Model, ...] = tuple(
+            self._model(model, name)
+            for model in config.models
+            for name in (model.name, *model.aliases)
+        )
+        self.targets: tuple[Target, ...] = tuple(
+            {t.deployment: t for model in self.models for t in model.targets}.values()
+        )
+
+    def enrich(self, target: Target) -> Target:
+        """`target` with its price, if it has none and the list knows it."""
+        if target.price is not None:
+            return target
+        return msgspec.structs.replace(target, price=self._facts(target).price)
+
+    def _model(self, config: ModelConfig, name: str) -> Model:
+        pattern = "*" in name
+        targets = tuple(self._target(config, target) for target in config.targets)
+        facts = _NOTHING if pattern else self._facts(targets[0])
+        return Model(
+            name=name,
+            targets=targets if pattern else tuple(self.enrich(target) for target in targets),
+            description=config.description,
+            capabilities=(
+                facts.capabilities if config.capabilities is None else config.capabilities
+            ),
+            context_window_tokens=config.context_window_tokens or facts.context_window_tokens,
+            max_output_tokens=config.max_output_tokens or facts.max_output_tokens,
+            embedding_dimensions=config.embedding_dimensions or facts.embedding_dimensions,
+            aliases_pattern=pattern,
+        )
+
+    def _target(self, config: ModelConfig, target: TargetConfig) -> Target:
+        return Target(
+            deployment=target.deployment_name,
+            provider=target.provider,
+            model=target.model,
+            label=target.deployment_name,
+            price=target.price.price() if target.price is not None else None,
+            timeouts=config.timeouts.timeouts(),
+            max_output_tokens=config.max_output_tokens,
+        )
+
+    def _facts(self, target: Target) -> KnownModel:
+        kind = self._kinds[target.provider]
+        return self._prices.find(LITELLM_NAMES.get(kind, kind), target.model) or _NOTHING

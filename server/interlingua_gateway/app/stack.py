@@ -1,0 +1,39 @@
+"""THE ORDER OF POLICIES. Read this first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from interlingua_gateway.core.call import Call, Handler
+from interlingua_gateway.core.clock import Clock
+from interlingua_gateway.core.ports import Policy
+from interlingua_gateway.core.reply import Reply
+from interlingua_gateway.policies.account import Account
+from interlingua_gateway.policies.observe import Observe
+from interlingua_gateway.telemetry.metrics import Metrics
+
+
+def policies(metrics: Metrics, clock: Clock) -> tuple[Policy, ...]:
+    """All policies, outermost first."""
+    return (
+        # Outermost, so that what it measures is what the caller waits for, refusals included.
+        Observe(metrics, clock),
+        # Outside of everything that may change or replace an answer: it counts what the caller
+        # gets, and settles after everything inside it has ended.
+        Account(),
+    )
+
+
+def stack(chain: Sequence[Policy], innermost: Handler) -> Handler:
+    """One handler that passes a call through `chain`, first to last, and then to `innermost`."""
+    handler = innermost
+    for policy in reversed(chain):
+        handler = _around(policy, handler)
+    return handler
+
+
+def _around(policy: Policy, inner: Handler) -> Handler:
+    async def handle(call: Call) -> Reply:
+        return await policy(call, inner)
+
+    return handle

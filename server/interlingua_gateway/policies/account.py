@@ -1,0 +1,108 @@
+"""Counts what every call used and cost, measured where the provider says it, estimated else."""
+
+from __future__ import annotations
+
+import msgspec
+
+from interlingua_gateway.core.call import Call, Ending, Handler, Phase
+from interlingua_gateway.core.errors import Reason
+from interlingua_gateway.core.estimate import input_tokens, text_tokens
+from interlingua_gateway.core.events import (
+    Batch,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+    UsageUpdate,
+)
+from interlingua_gateway.core.prices import cost_of
+from interlingua_gateway.core.reply import Reply
+from interlingua_gateway.core.types import CountRequest
+
+REPORT_EVERY_DELTAS = 64
+
+
+_MAY_HAVE_USED = frozenset({Reason.CANCELLED, Reason.DEADLINE_EXCEEDED, Reason.UPSTREAM_TIMEOUT})
+
+
+class Account:
+    """Keeps `call.usage` and `call.cost` true while the answer passes and when it breaks off.
+
+    A long answer gets the usage so far as an event after every 64 deltas, estimated until the
+    provider measures it, so that whoever cancels knows what was spent.
+    """
+
+    async def __call__(self, call: Call, inner: Handler) -> Reply:
+        if isinstance(call.request, CountRequest):
+            return await inner(call)
+        meter = _Meter(call)
+        call.defer(meter.settle)
+        reply = await inner(call)
+        meter.answered = True
+        reply.filter(meter.count)
+        return reply
+
+
+class _Meter:
+    """Follows one answer. `_unmeasured` is the text since the provider's last measurement."""
+
+    __slots__ = ("_call", "_deltas", "_estimated_output", "_measured", "_unmeasured", "answered")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._deltas = 0
+        self._unmeasured: list[str] = []
+        self._estimated_output = 0
+        self._measured: Usage | None = None
+        self.answered = False
+
+    def count(self, batch: Batch) -> Batch:
+        """See one batch; adds a usage event when one is due."""
+        for event in batch:
+            kind = type(event)
+            if kind is TextDelta or kind is ReasoningDelta:
+                self._unmeasured.append(event.text)  # type: ignore[union-attr]
+                self._deltas += 1
+            elif kind is ToolCallDelta:
+                self._unmeasured.append(event.arguments_json)  # type: ignore[union-attr]
+                self._deltas += 1
+            elif kind is UsageUpdate:
+                self._measure(event.usage)  # type: ignore[union-attr]
+        if self._deltas < REPORT_EVERY_DELTAS:
+            return batch
+        self._deltas = 0
+        usage = self._so_far()
+        self._put(usage)
+        return (*batch, UsageUpdate(usage))
+
+    def _measure(self, usage: Usage) -> None:
+        self._measured = usage
+        self._unmeasured.clear()
+        self._estimated_output = 0
+        self._deltas = 0
+        self._put(usage)
+
+    def _so_far(self) -> Usage:
+        self._estimated_output += text_tokens("".join(self._unmeasured))
+        self._unmeasured.clear()
+        base = self._measured or Usage(input_tokens=input_tokens(self._call.request))
+        return msgspec.structs.replace(
+            base, output_tokens=base.output_tokens + self._estimated_output, estimated=True
+        )
+
+    def _put(self, usage: Usage) -> None:
+        call = self._call
+        call.usage = usage
+        price = call.target.price if call.target else None
+        call.cost = cost_of(usage, price) if price else None
+
+    def settle(self, call: Call, ending: Ending) -> None:
+        """The call has ended: estimate what the provider did not measure.
+
+        A call that no upstream began to serve has used nothing.
+        """
+        began = self.answered or (
+            call.phase is Phase.FIRST_TOKEN and ending.reason in _MAY_HAVE_USED
+        )
+        if began and (self._measured is None or self._unmeasured or self._estimated_output):
+            self._put(self._so_far())

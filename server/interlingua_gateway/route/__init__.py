@@ -1,0 +1,1 @@
+"""The way from a model alias to an answer."""

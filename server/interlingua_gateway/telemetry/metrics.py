@@ -1,0 +1,148 @@
+"""Every metric of the gateway, with label values that come from the configuration alone.
+
+Names: `grpc_server_*` as in go-grpc-middleware; `gen_ai_*` are OpenTelemetry's GenAI semantic
+conventions (in development, as of 2026) under Prometheus names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+DURATION_BUCKETS: Final = (
+    0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+)  # fmt: skip
+FIRST_TOKEN_BUCKETS: Final = (
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
+)  # fmt: skip
+PER_TOKEN_BUCKETS: Final = (
+    0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5,
+)  # fmt: skip
+TOKEN_BUCKETS: Final = (
+    1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304,
+)  # fmt: skip
+
+_RPC: Final = ("grpc_type", "grpc_service", "grpc_method")
+_UPSTREAM: Final = ("provider", "deployment")
+_GEN_AI: Final = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
+
+
+class RpcMetrics:
+    """The children of one gRPC method, looked up once."""
+
+    __slots__ = ("_handled", "_labels", "handling", "received", "sent", "started")
+
+    def __init__(self, metrics: Metrics, kind: str, service: str, method: str) -> None:
+        self._labels = (kind, service, method)
+        self._handled = metrics.handled
+        self.started = metrics.started.labels(*self._labels)
+        self.received = metrics.received.labels(*self._labels)
+        self.sent = metrics.sent.labels(*self._labels)
+        self.handling = metrics.handling.labels(*self._labels)
+        for code in metrics.codes:
+            self._handled.labels(*self._labels, code)
+
+    def handled(self, code: str, duration_s: float) -> None:
+        """One call ended with `code`, such as `OK` or `InvalidArgument`."""
+        self._handled.labels(*self._labels, code).inc()
+        self.handling.observe(duration_s)
+
+
+class Metrics:
+    """All collectors, in a registry of their own."""
+
+    def __init__(self, codes: Iterable[str] = ()) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.codes = tuple(codes)
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._server_metrics()
+        self._model_metrics()
+        self._upstream_metrics()
+
+    def _server_metrics(self) -> None:
+        count, time = self._counter, self._histogram
+        self.started = count("grpc_server_started", "RPCs started.", _RPC)
+        self.handled = count("grpc_server_handled", "RPCs ended, by code.", (*_RPC, "grpc_code"))
+        self.received = count("grpc_server_msg_received", "Messages received.", _RPC)
+        self.sent = count("grpc_server_msg_sent", "Messages sent.", _RPC)
+        self.handling = time(
+            "grpc_server_handling_seconds", "From start to end of RPCs.", _RPC, DURATION_BUCKETS
+        )
+        self.in_flight = self._gauge("interlingua_calls_in_flight", "RPCs being served.", ())
+        self.build = self._gauge("interlingua_build_info", "Always 1.", ("version",))
+
+    def _model_metrics(self) -> None:
+        count, time = self._counter, self._histogram
+        self.request_duration = time(
+            "gen_ai_server_request_duration_seconds",
+            "From acceptance of a call to its end.",
+            (*_GEN_AI, "error_type"),
+            DURATION_BUCKETS,
+        )
+        self.time_to_first_token = time(
+            "gen_ai_server_time_to_first_token_seconds",
+            "From acceptance of a streaming call to its first event.",
+            _GEN_AI,
+            FIRST_TOKEN_BUCKETS,
+        )
+        self.time_per_output_token = time(
+            "gen_ai_server_time_per_output_token_seconds",
+            "Mean time between the output tokens of a streaming call after the first.",
+            _GEN_AI,
+            PER_TOKEN_BUCKETS,
+        )
+        self.token_usage = time(
+            "gen_ai_client_token_usage",
+            "Tokens of a call.",
+            (*_GEN_AI, "gen_ai_token_type"),
+            TOKEN_BUCKETS,
+        )
+        self.cost = count("interlingua_cost_usd", "Cost of calls of known price.", _GEN_AI)
+        self.estimated_usage = count(
+            "interlingua_estimated_usage_calls",
+            "Calls whose token counts the gateway had to estimate.",
+            _GEN_AI,
+        )
+
+    def _upstream_metrics(self) -> None:
+        count = self._counter
+        self.operation_duration = self._histogram(
+            "gen_ai_client_operation_duration_seconds",
+            "Time of one attempt at an upstream.",
+            (*_GEN_AI, "error_type"),
+            DURATION_BUCKETS,
+        )
+        self.attempts = count(
+            "interlingua_upstream_attempts", "Attempts, by outcome.", (*_UPSTREAM, "outcome")
+        )
+        self.errors = count(
+            "interlingua_upstream_errors", "Failed attempts, by reason.", (*_UPSTREAM, "reason")
+        )
+        self.upstream_in_flight = self._gauge(
+            "interlingua_upstream_attempts_in_flight", "Attempts being served.", _UPSTREAM
+        )
+
+    def _counter(self, name: str, text: str, labels: Sequence[str]) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, labels: Sequence[str]) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, text: str, labels: Sequence[str], buckets: Sequence[float]
+    ) -> Histogram:
+        return Histogram(name, text, labels, registry=self.registry, buckets=buckets)
+
+    def rpc(self, kind: str, service: str, method: str) -> RpcMetrics:
+        """The metrics of one method; all its series exist from now on, at zero."""
+        return RpcMetrics(self, kind, service, method)

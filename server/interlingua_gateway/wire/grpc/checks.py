@@ -1,0 +1,65 @@
+"""Checks of single values that requests are built from; each raises CallerError for its field."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import jsonschema_rs
+import msgspec
+
+from interlingua.v1 import embed_pb2, generate_pb2
+from interlingua_gateway.core.errors import CallerError
+
+NAME_LIMIT: Final = 64
+
+_bad = CallerError.of_field
+
+
+def schema(text: str, field: str) -> None:
+    """Refuse a text that is not a JSON Schema.
+
+    Raises:
+        CallerError: the text is no JSON object, or the object is no valid JSON Schema.
+    """
+    value = json_object(text, field)
+    try:
+        jsonschema_rs.meta.validate(value)
+    except jsonschema_rs.ValidationError as error:
+        where = "/".join(str(step) for step in error.instance_path)
+        raise _bad(field, f"is not a valid JSON Schema: {error.message} at /{where}") from error
+
+
+def json_object(text: str, field: str) -> dict[str, object]:
+    """The object that `text` holds, or refuse it."""
+    try:
+        return msgspec.json.decode(text, type=dict[str, object])
+    except msgspec.DecodeError as error:
+        raise _bad(field, f"is not a JSON object: {error}") from error
+
+
+def name(text: str, field: str) -> None:
+    """Refuse what providers do not take as the name of a tool or schema."""
+    plain = text.replace("_", "a").replace("-", "a")
+    if not (plain.isascii() and plain.isalnum() and len(text) <= NAME_LIMIT):
+        raise _bad(field, f"must be 1 to {NAME_LIMIT} letters, digits, `_` or `-`")
+
+
+def unique(values: list[str], field: str, attribute: str) -> None:
+    """Refuse a value that stands twice in a list of `field`."""
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            raise _bad(f"{field}[{i}].{attribute}", f"`{value}` is there twice")
+
+
+def positive(
+    pb: generate_pb2.SamplingOptions | generate_pb2.ReasoningOptions | embed_pb2.EmbedRequest,
+    name: str,
+    field: str,
+) -> int | None:
+    """The value of an optional field, or None if it is unset; refuse 0."""
+    if not pb.HasField(name):  # type: ignore[arg-type]
+        return None
+    value: int = getattr(pb, name)
+    if value < 1:
+        raise _bad(field, "must be at least 1")
+    return value

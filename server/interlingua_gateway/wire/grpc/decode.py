@@ -1,0 +1,217 @@
+"""Requests of the contract into requests of the core, field by field, refusing what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from interlingua.v1 import content_pb2 as content
+from interlingua.v1 import embed_pb2, generate_pb2
+from interlingua_gateway.core.errors import CallerError, Reason
+from interlingua_gateway.core.types import (
+    AudioOutput,
+    EmbedInput,
+    EmbedRequest,
+    FormatKind,
+    GenerateRequest,
+    Leniency,
+    Modality,
+    ReasoningOptions,
+    ResponseFormat,
+    Routing,
+    SafetySetting,
+    Sampling,
+    Tool,
+    ToolChoice,
+    ToolMode,
+)
+from interlingua_gateway.wire.grpc import checks, enums
+from interlingua_gateway.wire.grpc.decode_messages import decode_messages
+from interlingua_gateway.wire.grpc.decode_sampling import decode_sampling
+
+DEFAULT_MODEL = "default"
+
+_bad = CallerError.of_field
+
+
+def decode_generate(pb: generate_pb2.GenerateRequest) -> GenerateRequest:
+    """The core's request.
+
+    Raises:
+        CallerError: INVALID_REQUEST naming the first field that is wrong.
+    """
+    tools = tuple(_tool(tool, f"tools[{i}]") for i, tool in enumerate(pb.tools))
+    checks.unique([tool.name for tool in tools], "tools", "name")
+    return GenerateRequest(
+        model=pb.model or DEFAULT_MODEL,
+        messages=decode_messages(pb.messages),
+        sampling=decode_sampling(pb.sampling) if pb.HasField("sampling") else Sampling(),
+        tools=tools,
+        tool_choice=_tool_choice(pb, tools),
+        parallel_tool_calls=(
+            pb.parallel_tool_calls if pb.HasField("parallel_tool_calls") else None
+        ),
+        response_format=_format(pb.response_format) if pb.HasField("response_format") else None,
+        reasoning=_reasoning(pb.reasoning) if pb.HasField("reasoning") else None,
+        modalities=tuple(
+            enums.known(enums.MODALITIES, value, f"modalities[{i}]")
+            for i, value in enumerate(pb.modalities)
+        ),
+        audio=_audio(pb),
+        safety=tuple(
+            _safety(setting, f"safety_settings[{i}]")
+            for i, setting in enumerate(pb.safety_settings)
+        ),
+        user=pb.user or None,
+        provider_options_json=_options(pb.provider_options_json),
+    )
+
+
+def decode_embed(pb: embed_pb2.EmbedRequest) -> EmbedRequest:
+    """The core's request.
+
+    Raises:
+        CallerError: INVALID_REQUEST naming the first field that is wrong.
+    """
+    if not pb.inputs:
+        raise _bad("inputs", "must not be empty")
+    enums.known(_ENCODINGS, pb.encoding, "encoding")
+    return EmbedRequest(
+        model=pb.model or DEFAULT_MODEL,
+        inputs=tuple(_embed_input(item, f"inputs[{i}]") for i, item in enumerate(pb.inputs)),
+        dimensions=checks.positive(pb, "dimensions", "dimensions"),
+        task=enums.known(enums.EMBED_TASKS, pb.task, "task"),
+        normalize=pb.normalize,
+        user=pb.user or None,
+        provider_options_json=_options(pb.provider_options_json),
+    )
+
+
+def decode_routing(pb: generate_pb2.GenerateRequest | embed_pb2.EmbedRequest) -> Routing:
+    """The caller's wishes for the way.
+
+    Raises:
+        CallerError: UNSUPPORTED_PARAMETER for a wish that this gateway cannot honour;
+            INVALID_REQUEST for a value that the contract does not have.
+    """
+    policy = enums.known(_LENIENCY, pb.unsupported_parameters, "unsupported_parameters")
+    _refuse_unhonoured(pb)
+    for i, name in enumerate(pb.routing.fallback_models):
+        if not name:
+            raise _bad(f"routing.fallback_models[{i}]", "must not be empty")
+    return Routing(fallbacks=tuple(pb.routing.fallback_models), leniency=policy)
+
+
+_LENIENCY: Mapping[int, Leniency] = {
+    generate_pb2.UNSUPPORTED_PARAMETER_POLICY_UNSPECIFIED: Leniency.REJECT,
+    generate_pb2.UNSUPPORTED_PARAMETER_POLICY_REJECT: Leniency.REJECT,
+    generate_pb2.UNSUPPORTED_PARAMETER_POLICY_WARN: Leniency.WARN,
+}
+_ENCODINGS: Mapping[int, str] = {
+    embed_pb2.EMBEDDING_ENCODING_UNSPECIFIED: "floats",
+    embed_pb2.EMBEDDING_ENCODING_FLOATS: "floats",
+    embed_pb2.EMBEDDING_ENCODING_FLOAT32_LE: "float32_le",
+}
+_PRIORITIES: Mapping[int, int] = {0: 0, 1: 1, 2: 2, 3: 3}
+_UNHONOURED_ROUTING = (
+    "strategy",
+    "hedge_after",
+    "required_capabilities",
+    "max_cost_nano_usd",
+    "sticky_key",
+    "continue_broken_stream",
+)
+
+
+def _refuse_unhonoured(pb: generate_pb2.GenerateRequest | embed_pb2.EmbedRequest) -> None:
+    """Wishes that the contract has and this gateway does not serve are refused, not forgotten."""
+    enums.known(_PRIORITIES, pb.priority, "priority")
+    wishes = [f"routing.{name}" for name in _UNHONOURED_ROUTING if _is_set(pb.routing, name)]
+    wishes += ["cache"] if pb.HasField("cache") else []
+    wishes += ["priority"] if pb.priority else []
+    wishes += ["idempotency_key"] if pb.idempotency_key else []
+    if wishes:
+        raise _bad(wishes[0], "this gateway does not serve it", Reason.UNSUPPORTED_PARAMETER)
+
+
+def _is_set(pb: generate_pb2.RoutingOptions, name: str) -> bool:
+    return any(field.name == name for field, _ in pb.ListFields())
+
+
+def _tool(pb: content.Tool, field: str) -> Tool:
+    checks.name(pb.name, f"{field}.name")
+    if pb.parameters_json_schema:
+        checks.schema(pb.parameters_json_schema, f"{field}.parameters_json_schema")
+    return Tool(
+        name=pb.name,
+        description=pb.description,
+        parameters_json_schema=pb.parameters_json_schema,
+        strict=pb.strict if pb.HasField("strict") else None,
+    )
+
+
+def _tool_choice(pb: generate_pb2.GenerateRequest, tools: tuple[Tool, ...]) -> ToolChoice | None:
+    if not pb.HasField("tool_choice"):
+        return None
+    choice = pb.tool_choice
+    if choice.WhichOneof("choice") == "tool_name":
+        if choice.tool_name not in [tool.name for tool in tools]:
+            raise _bad("tool_choice.tool_name", "is not the name of one of the tools")
+        return ToolChoice(mode=ToolMode.NAMED, name=choice.tool_name)
+    mode = enums.known(enums.TOOL_MODES, choice.mode, "tool_choice.mode")
+    if mode is ToolMode.REQUIRED and not tools:
+        raise _bad("tool_choice.mode", "requires a tool call, but there are no tools")
+    return ToolChoice(mode=mode)
+
+
+def _format(pb: content.ResponseFormat) -> ResponseFormat:
+    kind = pb.WhichOneof("format")
+    if kind is None:
+        raise _bad("response_format", "must say which format")
+    if kind != "json_schema":
+        return ResponseFormat(kind=FormatKind(kind))
+    checks.name(pb.json_schema.name, "response_format.json_schema.name")
+    checks.schema(pb.json_schema.schema_json, "response_format.json_schema.schema_json")
+    return ResponseFormat(
+        kind=FormatKind.JSON_SCHEMA,
+        name=pb.json_schema.name,
+        json_schema=pb.json_schema.schema_json,
+        strict=pb.json_schema.strict if pb.json_schema.HasField("strict") else None,
+    )
+
+
+def _reasoning(pb: generate_pb2.ReasoningOptions) -> ReasoningOptions:
+    return ReasoningOptions(
+        effort=enums.known(enums.EFFORTS, pb.effort, "reasoning.effort"),
+        budget_tokens=checks.positive(pb, "budget_tokens", "reasoning.budget_tokens"),
+    )
+
+
+def _audio(pb: generate_pb2.GenerateRequest) -> AudioOutput | None:
+    if not pb.HasField("audio_output"):
+        return None
+    if content.MODALITY_AUDIO not in pb.modalities:
+        raise _bad("audio_output", f"needs `{Modality.AUDIO}` among the modalities")
+    return AudioOutput(voice=pb.audio_output.voice, format=pb.audio_output.format)
+
+
+def _safety(pb: generate_pb2.SafetySetting, field: str) -> SafetySetting:
+    return SafetySetting(
+        category=enums.known(enums.SAFETY_CATEGORIES, pb.category, f"{field}.category"),
+        threshold=enums.known(enums.SAFETY_THRESHOLDS, pb.threshold, f"{field}.threshold"),
+    )
+
+
+def _embed_input(pb: embed_pb2.EmbedInput, field: str) -> EmbedInput:
+    if pb.WhichOneof("input") == "token_ids":
+        if not pb.token_ids.ids:
+            raise _bad(f"{field}.token_ids", "must not be empty")
+        return EmbedInput(tokens=tuple(pb.token_ids.ids))
+    if not pb.text:
+        raise _bad(f"{field}.text", "must not be empty")
+    return EmbedInput(text=pb.text)
+
+
+def _options(text: str) -> str:
+    if text:
+        checks.json_object(text, "provider_options_json")
+    return text

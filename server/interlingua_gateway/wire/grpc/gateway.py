@@ -1,0 +1,209 @@
+"""interlingua.v1.GatewayService: Generate, StreamGenerate, Embed, BatchGenerate, CountTokens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
+
+import msgspec
+
+from interlingua.v1 import embed_pb2, generate_pb2
+from interlingua_gateway.core.call import Call, Handler, Phase
+from interlingua_gateway.core.clock import Clock, Tasks
+from interlingua_gateway.core.errors import (
+    CallerError,
+    GatewayError,
+    InternalError,
+    Reason,
+    UpstreamError,
+)
+from interlingua_gateway.core.ids import operation_id
+from interlingua_gateway.core.reply import Reply
+from interlingua_gateway.core.run import run
+from interlingua_gateway.core.types import CountRequest
+from interlingua_gateway.wire.grpc import decode, encode
+from interlingua_gateway.wire.grpc.exchange import Exchange, Write
+from interlingua_gateway.wire.grpc.parse import parse
+from interlingua_gateway.wire.grpc.status import to_status
+from interlingua_gateway.wire.grpc.stream import StreamWriter
+
+MAX_BATCH_REQUESTS: Final = 1000
+
+Unexpected: TypeAlias = Callable[[BaseException, str], None]
+"""Logs an exception that nobody foresaw, under an operation id."""
+
+
+class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of single requests."""
+
+    max_request_bytes: int = 16 * 1024 * 1024
+    batch_concurrency: int = 8
+
+
+class GatewayMethods:
+    """The methods that go through the stack of policies to a model."""
+
+    def __init__(
+        self, handler: Handler, options: GatewayOptions, unexpected: Unexpected, clock: Clock
+    ) -> None:
+        self._handler = handler
+        self._options = options
+        self._unexpected = unexpected
+        self._clock = clock
+
+    async def generate(self, data: bytes, exchange: Exchange) -> bytes:
+        """One whole answer."""
+        pb = parse(generate_pb2.GenerateRequest, data, self._options.max_request_bytes)
+        response = await self._generate(pb, exchange, exchange.id)
+        return response.SerializeToString()
+
+    async def stream_generate(self, data: bytes, exchange: Exchange, write: Write) -> None:
+        """The answer as it comes; it ends with `completed` or raises."""
+        pb = parse(generate_pb2.GenerateRequest, data, self._options.max_request_bytes)
+        call = self._call(pb, exchange, exchange.id, streaming=True)
+        writer = StreamWriter(call, write)
+
+        async def forward(reply: Reply) -> None:
+            await writer.start(reply.start, exchange.accepted_at_s)
+            while (batch := await reply.next()) is not None:
+                await writer.batch(batch)
+            call.phase = Phase.DELIVERY
+            await writer.completed(self._clock.monotonic() - call.started)
+
+        try:
+            await run(call, self._handler, forward, self._clock)
+        except GatewayError as error:
+            if writer.sent:
+                error.metadata["events_sent"] = str(writer.sent)
+                error.metadata["output_tokens"] = str(call.usage.output_tokens if call.usage else 0)
+            raise
+
+    async def embed(self, data: bytes, exchange: Exchange) -> bytes:
+        """Vectors for every input."""
+        pb = parse(embed_pb2.EmbedRequest, data, self._options.max_request_bytes)
+        call = Call(
+            decode.decode_embed(pb),
+            call_id=exchange.id,
+            method=exchange.method,
+            started=exchange.started,
+            deadline=exchange.deadline,
+            routing=decode.decode_routing(pb),
+            tags=tuple(pb.tags),
+            metadata=dict(pb.metadata),
+            trace=exchange.trace,
+        )
+        as_bytes = pb.encoding == embed_pb2.EMBEDDING_ENCODING_FLOAT32_LE
+
+        async def whole(reply: Reply) -> embed_pb2.EmbedResponse:
+            answer = await reply.collect()
+            if len(answer.vectors) != len(pb.inputs):
+                raise UpstreamError(
+                    Reason.UPSTREAM_INVALID_RESPONSE,
+                    f"The provider gave {len(answer.vectors)} vectors for {len(pb.inputs)} inputs.",
+                )
+            moment = self._moment(call, exchange)
+            return encode.embed_response(call, reply.start, answer, moment, as_bytes=as_bytes)
+
+        response = await run(call, self._handler, whole, self._clock)
+        return response.SerializeToString()
+
+    async def count_tokens(self, data: bytes, exchange: Exchange) -> bytes:
+        """How many input tokens a request has."""
+        limit = self._options.max_request_bytes
+        pb = parse(generate_pb2.CountTokensRequest, data, limit).request
+        call = self._call(pb, exchange, exchange.id)
+        call.request = CountRequest(request=decode.decode_generate(pb))
+
+        async def whole(reply: Reply) -> generate_pb2.CountTokensResponse:
+            count = (await reply.collect()).token_count
+            if count is None:
+                raise UpstreamError(Reason.UPSTREAM_INVALID_RESPONSE, "Nothing was counted.")
+            return generate_pb2.CountTokensResponse(
+                input_tokens=count.tokens,
+                estimated=count.estimated,
+                answered_by=encode.answered_by(call, reply.start, exchange.accepted_at_s),
+            )
+
+        response = await run(call, self._handler, whole, self._clock)
+        return response.SerializeToString()
+
+    async def batch_generate(self, data: bytes, exchange: Exchange, write: Write) -> None:
+        """Every request on its own, each result as it gets ready."""
+        pb = parse(generate_pb2.BatchGenerateRequest, data, self._options.max_request_bytes)
+        width = self._batch_width(pb)
+        waiting = iter(enumerate(pb.requests))
+        results: asyncio.Queue[generate_pb2.BatchGenerateResponse] = asyncio.Queue(width)
+        tasks = Tasks()
+        try:
+            for number in range(width):
+                worker = self._batch_worker(waiting, results, exchange)
+                tasks.start(worker, f"{exchange.id}-{number}")
+            for _ in pb.requests:
+                result = await results.get()
+                await write(result.SerializeToString())
+        finally:
+            await tasks.aclose()
+
+    def _batch_width(self, pb: generate_pb2.BatchGenerateRequest) -> int:
+        if not 1 <= len(pb.requests) <= MAX_BATCH_REQUESTS:
+            raise CallerError.of_field("requests", f"must be 1 to {MAX_BATCH_REQUESTS} requests")
+        if pb.HasField("max_parallel") and pb.max_parallel < 1:
+            raise CallerError.of_field("max_parallel", "must be at least 1")
+        widest = self._options.batch_concurrency
+        asked = pb.max_parallel if pb.HasField("max_parallel") else widest
+        return min(widest, asked, len(pb.requests))
+
+    async def _batch_worker(
+        self,
+        waiting: Iterator[tuple[int, generate_pb2.GenerateRequest]],
+        results: asyncio.Queue[generate_pb2.BatchGenerateResponse],
+        exchange: Exchange,
+    ) -> None:
+        for index, pb in waiting:
+            result = generate_pb2.BatchGenerateResponse(index=index)
+            item_id = operation_id(self._clock)
+            try:
+                result.response.CopyFrom(await self._generate(pb, exchange, item_id))
+            except GatewayError as error:
+                result.error.CopyFrom(to_status(error, item_id))
+            except Exception as error:  # noqa: BLE001 - root of a task: the batch must not hang
+                self._unexpected(error, item_id)
+                result.error.CopyFrom(to_status(InternalError("unexpected"), item_id))
+            await results.put(result)
+
+    async def _generate(
+        self, pb: generate_pb2.GenerateRequest, exchange: Exchange, call_id: str
+    ) -> generate_pb2.GenerateResponse:
+        call = self._call(pb, exchange, call_id)
+
+        async def whole(reply: Reply) -> generate_pb2.GenerateResponse:
+            answer = await reply.collect()
+            moment = self._moment(call, exchange)
+            return encode.generate_response(call, reply.start, answer, moment)
+
+        return await run(call, self._handler, whole, self._clock)
+
+    def _call(
+        self,
+        pb: generate_pb2.GenerateRequest,
+        exchange: Exchange,
+        call_id: str,
+        *,
+        streaming: bool = False,
+    ) -> Call:
+        return Call(
+            decode.decode_generate(pb),
+            call_id=call_id,
+            method=exchange.method,
+            started=exchange.started if call_id == exchange.id else self._clock.monotonic(),
+            deadline=exchange.deadline,
+            streaming=streaming,
+            routing=decode.decode_routing(pb),
+            tags=tuple(pb.tags),
+            metadata=dict(pb.metadata),
+            trace=exchange.trace,
+        )
+
+    def _moment(self, call: Call, exchange: Exchange) -> encode.Moment:
+        return encode.Moment(exchange.accepted_at_s, self._clock.monotonic() - call.started)

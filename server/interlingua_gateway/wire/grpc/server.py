@@ -1,0 +1,210 @@
+"""Builds the gRPC server: options, listeners, credentials, business and standard services."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import grpc
+import msgspec
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_channelz.v1 import channelz
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from interlingua.v1 import (
+    admin_service_pb2,
+    feedback_service_pb2,
+    gateway_service_pb2,
+    model_service_pb2,
+    usage_service_pb2,
+)
+from interlingua_gateway.core.errors import CallerError, InternalError, Reason
+from interlingua_gateway.wire.grpc.exchange import Exchange, StreamMethod, UnaryMethod, Write
+from interlingua_gateway.wire.grpc.front import Front
+from interlingua_gateway.wire.grpc.gateway import GatewayMethods
+from interlingua_gateway.wire.grpc.models import ModelMethods
+from interlingua_gateway.wire.grpc.tls import TlsFiles, credentials
+
+SERVICES: Final = (
+    gateway_service_pb2.DESCRIPTOR.services_by_name["GatewayService"],
+    model_service_pb2.DESCRIPTOR.services_by_name["ModelService"],
+    usage_service_pb2.DESCRIPTOR.services_by_name["UsageService"],
+    feedback_service_pb2.DESCRIPTOR.services_by_name["FeedbackService"],
+    admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"],
+)
+RECEIVE_SLACK: Final = 2
+"""gRPC's own limit is this many times ours, so that a message a little too large gets a proper
+answer; what is larger still is refused before it is read."""
+
+
+class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of the transport; seconds and bytes. See docs/configuration.md."""
+
+    listen: tuple[str, ...]
+    tls: TlsFiles | None = None
+    max_receive_message_bytes: int = 16 * 1024 * 1024
+    max_send_message_bytes: int = 64 * 1024 * 1024
+    max_concurrent_streams: int = 256
+    keepalive_time_s: float = 60.0
+    keepalive_timeout_s: float = 20.0
+    keepalive_permit_without_calls: bool = True
+    min_ping_interval_without_data_s: float = 5.0
+    max_ping_strikes: int = 0
+    max_connection_idle_s: float | None = 900.0
+    max_connection_age_s: float | None = None
+    max_connection_age_grace_s: float | None = None
+    so_reuseport: bool = False
+    reflection: bool = True
+    channelz: bool = True
+
+
+class GrpcServer:
+    """The server with everything it serves; `addresses` is where it listens once it has started."""
+
+    def __init__(
+        self,
+        options: ServerOptions,
+        front: Front,
+        gateway: GatewayMethods,
+        models: ModelMethods,
+    ) -> None:
+        self.front = front
+        self.addresses: tuple[str, ...] = ()
+        self._options = options
+        self._server = grpc.aio.server(options=channel_options(options))
+        self._health = health.aio.HealthServicer()
+        unary: Mapping[str, UnaryMethod] = {
+            "GatewayService.Generate": gateway.generate,
+            "GatewayService.Embed": gateway.embed,
+            "GatewayService.CountTokens": gateway.count_tokens,
+            "GatewayService.Health": models.health,
+            "ModelService.ListModels": models.list_models,
+            "ModelService.GetModel": models.get_model,
+        }
+        streams: Mapping[str, StreamMethod] = {
+            "GatewayService.StreamGenerate": gateway.stream_generate,
+            "GatewayService.BatchGenerate": gateway.batch_generate,
+        }
+        for service in SERVICES:
+            handlers = _handlers(service, front, unary, streams)
+            self._server.add_generic_rpc_handlers(
+                (grpc.method_handlers_generic_handler(service.full_name, handlers),)
+            )
+        self._add_standard_services()
+
+    def _add_standard_services(self) -> None:
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = [service.full_name for service in SERVICES]
+        names.append(health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
+        if self._options.reflection:
+            reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)
+        if self._options.channelz:
+            channelz.add_channelz_servicer(self._server)
+
+    async def start(self) -> None:
+        """Listen and serve; health says NOT_SERVING until `serving` is called.
+
+        Raises:
+            InternalError: an address cannot be listened on.
+        """
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self.addresses = tuple(self._bind(address) for address in self._options.listen)
+        await self._server.start()
+
+    def _bind(self, address: str) -> str:
+        tls = self._options.tls
+        try:
+            if tls is not None and not address.startswith("unix:"):
+                port = self._server.add_secure_port(address, credentials(tls))
+            else:
+                port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise InternalError(
+                f"Cannot listen on {address}: it is in use or not an address of this machine."
+            ) from error
+        if address.startswith("unix:"):
+            return address
+        return f"{address.rpartition(':')[0]}:{port}"
+
+    async def serving(self) -> None:
+        """Tell health checks that calls are welcome."""
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+
+    async def not_serving(self) -> None:
+        """Tell health checks to send calls elsewhere; calls are still served."""
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace_s: float) -> None:
+        """Refuse new calls and end; calls still open after `grace_s` are cut."""
+        await self._server.stop(grace_s)
+
+    async def _set_health(self, status: int) -> None:
+        for name in ("", *(service.full_name for service in SERVICES)):
+            await self._health.set(name, status)
+
+
+def _handlers(
+    service: ServiceDescriptor,
+    front: Front,
+    unary: Mapping[str, UnaryMethod],
+    streams: Mapping[str, StreamMethod],
+) -> dict[str, grpc.RpcMethodHandler[bytes, bytes]]:
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {}
+    for method in service.methods:
+        key = f"{service.name}.{method.name}"
+        if method.server_streaming:
+            handlers[method.name] = front.stream(
+                service.full_name, method.name, streams.get(key, _no_stream)
+            )
+        else:
+            handlers[method.name] = front.unary(
+                service.full_name, method.name, unary.get(key, _no_method)
+            )
+    return handlers
+
+
+async def _no_method(data: bytes, exchange: Exchange) -> bytes:
+    raise CallerError(
+        Reason.NOT_IMPLEMENTED,
+        f"This gateway does not serve {exchange.method}.",
+        metadata={"method": exchange.method},
+    )
+
+
+async def _no_stream(data: bytes, exchange: Exchange, write: Write) -> None:
+    await _no_method(data, exchange)
+
+
+def channel_options(options: ServerOptions) -> Sequence[tuple[str, int]]:
+    """The transport's options under gRPC core's names.
+
+    Source: grpc/include/grpc/impl/channel_arg_names.h. The key for pings is the one without
+    `recv`, which is the one that core reads.
+    """
+    found: list[tuple[str, int]] = [
+        ("grpc.max_receive_message_length", options.max_receive_message_bytes * RECEIVE_SLACK),
+        ("grpc.max_send_message_length", options.max_send_message_bytes),
+        ("grpc.max_concurrent_streams", options.max_concurrent_streams),
+        ("grpc.keepalive_time_ms", _ms(options.keepalive_time_s)),
+        ("grpc.keepalive_timeout_ms", _ms(options.keepalive_timeout_s)),
+        ("grpc.keepalive_permit_without_calls", int(options.keepalive_permit_without_calls)),
+        (
+            "grpc.http2.min_ping_interval_without_data_ms",
+            _ms(options.min_ping_interval_without_data_s),
+        ),
+        ("grpc.http2.max_ping_strikes", options.max_ping_strikes),
+        ("grpc.so_reuseport", int(options.so_reuseport)),
+    ]
+    for name, seconds in (
+        ("grpc.max_connection_idle_ms", options.max_connection_idle_s),
+        ("grpc.max_connection_age_ms", options.max_connection_age_s),
+        ("grpc.max_connection_age_grace_ms", options.max_connection_age_grace_s),
+    ):
+        if seconds is not None:
+            found.append((name, _ms(seconds)))
+    return found
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
