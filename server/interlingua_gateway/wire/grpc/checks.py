@@ -12,6 +12,18 @@ from interlingua_gateway.core.errors import CallerError
 
 NAME_LIMIT: Final = 64
 
+DIALECTS: Final = frozenset(
+    {
+        "https://json-schema.org/draft/2020-12/schema",
+        "https://json-schema.org/draft/2019-09/schema",
+        "http://json-schema.org/draft-07/schema",
+        "http://json-schema.org/draft-06/schema",
+        "http://json-schema.org/draft-04/schema",
+        "http://json-schema.org/schema",
+    }
+)
+"""What `$schema` may name. The validator would fetch anything else, from files and the network."""
+
 _bad = CallerError.of_field
 
 
@@ -22,6 +34,9 @@ def schema(text: str, field: str) -> None:
         CallerError: the text is no JSON object, or the object is no valid JSON Schema.
     """
     value = json_object(text, field)
+    dialect = value.get("$schema", "http://json-schema.org/schema")
+    if not isinstance(dialect, str) or dialect.removesuffix("#") not in DIALECTS:
+        raise _bad(field, "names a dialect in `$schema` that is not one of JSON Schema's drafts")
     try:
         jsonschema_rs.meta.validate(value)
     except jsonschema_rs.ValidationError as error:
@@ -35,6 +50,8 @@ def json_object(text: str, field: str) -> dict[str, object]:
         return msgspec.json.decode(text, type=dict[str, object])
     except msgspec.DecodeError as error:
         raise _bad(field, f"is not a JSON object: {error}") from error
+    except RecursionError as error:
+        raise _bad(field, "is nested too deeply") from error
 
 
 def name(text: str, field: str) -> None:

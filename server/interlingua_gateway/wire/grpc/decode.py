@@ -29,6 +29,7 @@ from interlingua_gateway.wire.grpc.decode_messages import decode_messages
 from interlingua_gateway.wire.grpc.decode_sampling import decode_sampling
 
 DEFAULT_MODEL = "default"
+MAX_DIMENSIONS = 65_536
 
 _bad = CallerError.of_field
 
@@ -78,7 +79,7 @@ def decode_embed(pb: embed_pb2.EmbedRequest) -> EmbedRequest:
     return EmbedRequest(
         model=pb.model or DEFAULT_MODEL,
         inputs=tuple(_embed_input(item, f"inputs[{i}]") for i, item in enumerate(pb.inputs)),
-        dimensions=checks.positive(pb, "dimensions", "dimensions"),
+        dimensions=_dimensions(pb),
         task=enums.known(enums.EMBED_TASKS, pb.task, "task"),
         normalize=pb.normalize,
         user=pb.user or None,
@@ -152,15 +153,14 @@ def _tool(pb: content.Tool, field: str) -> Tool:
 def _tool_choice(pb: generate_pb2.GenerateRequest, tools: tuple[Tool, ...]) -> ToolChoice | None:
     if not pb.HasField("tool_choice"):
         return None
+    if not tools:
+        raise _bad("tool_choice", "needs tools")
     choice = pb.tool_choice
     if choice.WhichOneof("choice") == "tool_name":
         if choice.tool_name not in [tool.name for tool in tools]:
             raise _bad("tool_choice.tool_name", "is not the name of one of the tools")
         return ToolChoice(mode=ToolMode.NAMED, name=choice.tool_name)
-    mode = enums.known(enums.TOOL_MODES, choice.mode, "tool_choice.mode")
-    if mode is ToolMode.REQUIRED and not tools:
-        raise _bad("tool_choice.mode", "requires a tool call, but there are no tools")
-    return ToolChoice(mode=mode)
+    return ToolChoice(mode=enums.known(enums.TOOL_MODES, choice.mode, "tool_choice.mode"))
 
 
 def _format(pb: content.ResponseFormat) -> ResponseFormat:
@@ -199,6 +199,13 @@ def _safety(pb: generate_pb2.SafetySetting, field: str) -> SafetySetting:
         category=enums.known(enums.SAFETY_CATEGORIES, pb.category, f"{field}.category"),
         threshold=enums.known(enums.SAFETY_THRESHOLDS, pb.threshold, f"{field}.threshold"),
     )
+
+
+def _dimensions(pb: embed_pb2.EmbedRequest) -> int | None:
+    count = checks.positive(pb, "dimensions", "dimensions")
+    if count is not None and count > MAX_DIMENSIONS:
+        raise _bad("dimensions", f"must be from 1 to {MAX_DIMENSIONS}")
+    return count
 
 
 def _embed_input(pb: embed_pb2.EmbedInput, field: str) -> EmbedInput:

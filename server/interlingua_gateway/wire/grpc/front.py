@@ -14,7 +14,6 @@ from typing import Final, TypeVar
 
 import grpc
 import msgspec
-from grpc_status import rpc_status
 
 from interlingua_gateway.core.clock import Clock, current_task
 from interlingua_gateway.core.errors import (
@@ -33,7 +32,7 @@ from interlingua_gateway.wire.grpc.exchange import (
     StreamMethod,
     UnaryMethod,
 )
-from interlingua_gateway.wire.grpc.status import CODES, to_status
+from interlingua_gateway.wire.grpc.status import CODES, to_status, trailers
 
 log = logging.getLogger("interlingua.front")
 
@@ -150,8 +149,9 @@ class Front:
                 code = grpc.StatusCode.CANCELLED
                 raise asyncio.CancelledError from error
             code = CODES[failure.reason]
-            await context.abort_with_status(rpc_status.to_status(to_status(failure, exchange.id)))
-            raise AssertionError("abort_with_status always raises") from error
+            status = to_status(failure, exchange.id)
+            await context.abort(code, status.message, trailers(failure.reason, status))
+            raise AssertionError("abort always raises") from error
         finally:
             self._leave()
             rpc.handled(CODE_NAMES[code], self._clock.monotonic() - exchange.started)

@@ -21,6 +21,7 @@ from interlingua_gateway.wire.grpc.status import duration, reason_name
 
 DEFAULT_PAGE: Final = 100
 MAX_PAGE: Final = 1000
+MAX_TOKEN_DIGITS: Final = 9
 REQUEST_LIMIT_BYTES: Final = 64 * 1024
 
 # A pico-USD a token is 1000 nano-USD a million tokens.
@@ -112,7 +113,8 @@ class ModelMethods:
 def _page_start(token: str, total: int) -> int:
     if not token:
         return 0
-    if not token.isascii() or not token.isdigit() or int(token) > total:
+    digits = token.isascii() and token.isdigit() and len(token) <= MAX_TOKEN_DIGITS
+    if not digits or int(token) > total:
         raise CallerError.of_field("page_token", "is not one that this gateway gave")
     return int(token)
 

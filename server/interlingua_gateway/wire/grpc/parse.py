@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
@@ -12,6 +12,9 @@ from interlingua_gateway.core.errors import CallerError, Reason, Violation
 M = TypeVar("M", bound=Message)
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_VARINT_BITS: Final = 64
+NESTING_LIMIT: Final = 100
+"""Messages within messages that protobuf itself takes."""
 
 
 def parse(kind: type[M], data: bytes, limit_bytes: int) -> M:
@@ -31,19 +34,21 @@ def parse(kind: type[M], data: bytes, limit_bytes: int) -> M:
     try:
         return kind.FromString(data)
     except DecodeError as error:
-        path = invalid_text(cast(Descriptor, kind.DESCRIPTOR), data)
+        path = invalid_text(cast(Descriptor, kind.DESCRIPTOR), memoryview(data))
         if path is None:
             text = f"The request is not a {kind.DESCRIPTOR.full_name} message."
             raise CallerError(Reason.INVALID_REQUEST, text) from error
         raise CallerError.of_field(path, "is not valid UTF-8") from error
 
 
-def invalid_text(descriptor: Descriptor, data: bytes) -> str | None:
+def invalid_text(descriptor: Descriptor, data: memoryview, depth: int = 0) -> str | None:
     """Path of the first string field in `data` that is not UTF-8, or None.
 
     `data` is the wire form of `descriptor`
     (https://protobuf.dev/programming-guides/encoding/); malformed data gives None.
     """
+    if depth > NESTING_LIMIT:
+        return None
     seen: dict[str, int] = {}
     position = 0
     try:
@@ -53,7 +58,7 @@ def invalid_text(descriptor: Descriptor, data: bytes) -> str | None:
             start, position = _value(data, position, key & 7)
             if field is None or key & 7 != _BYTES:
                 continue
-            found = _in_field(field, data[start:position])
+            found = _in_field(field, data[start:position], depth)
             if found is not None:
                 return _path(field, seen.get(field.name, 0)) + found
             seen[field.name] = seen.get(field.name, 0) + 1
@@ -62,15 +67,15 @@ def invalid_text(descriptor: Descriptor, data: bytes) -> str | None:
     return None
 
 
-def _in_field(field: FieldDescriptor, value: bytes) -> str | None:
+def _in_field(field: FieldDescriptor, value: memoryview, depth: int) -> str | None:
     """The rest of the path below `field` if its value is at fault: empty for a string itself."""
     if field.message_type is not None:
-        inner = invalid_text(field.message_type, value)
+        inner = invalid_text(field.message_type, value, depth + 1)
         return None if inner is None else f".{inner}"
     if field.type != FieldDescriptor.TYPE_STRING:
         return None
     try:
-        value.decode()
+        str(value, "utf-8")
     except UnicodeDecodeError:
         return ""
     return None
@@ -80,18 +85,19 @@ def _path(field: FieldDescriptor, index: int) -> str:
     return f"{field.name}[{index}]" if field.is_repeated else field.name
 
 
-def _varint(data: bytes, position: int) -> tuple[int, int]:
+def _varint(data: memoryview, position: int) -> tuple[int, int]:
     number = shift = 0
-    while True:
+    while shift < _VARINT_BITS:
         byte = data[position]
         position += 1
         number |= (byte & 0x7F) << shift
         if byte < 0x80:
             return number, position
         shift += 7
+    raise ValueError("too long a number")
 
 
-def _value(data: bytes, position: int, wire_type: int) -> tuple[int, int]:
+def _value(data: memoryview, position: int, wire_type: int) -> tuple[int, int]:
     """Start and end of the value at `position`."""
     if wire_type == _VARINT:
         return position, _varint(data, position)[1]

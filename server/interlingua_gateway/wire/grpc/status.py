@@ -16,7 +16,7 @@ from interlingua_gateway.core.errors import GatewayError, Reason
 
 DOMAIN: Final = "interlingua"
 DEFAULT_RETRY_S: Final = 1.0
-TEXT_LIMIT: Final = 500
+TEXT_LIMIT_BYTES: Final = 500
 
 Code = grpc.StatusCode
 
@@ -59,7 +59,15 @@ _RETRY: Final = frozenset(
     if code is Code.UNAVAILABLE or (reason in _QUOTA and reason is not Reason.BUDGET_EXCEEDED)
 )
 
-GRPC_STATUS_DETAILS: Final = "grpc-status-details-bin"
+DETAILS_KEY: Final = "grpc-status-details-bin"
+PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
+
+_ALREADY_TRIED: Final = frozenset(
+    reason
+    for reason, code in CODES.items()
+    if code is Code.UNAVAILABLE and reason is not Reason.SHUTTING_DOWN
+)
+"""The gateway has tried what there was; a client library that retried would multiply the load."""
 
 
 def reason_name(reason: Reason | str) -> str:
@@ -82,6 +90,18 @@ def to_status(error: GatewayError, operation_id: str) -> status_pb2.Status:
     return _status(code, _cut(error.message), found)
 
 
+def trailers(reason: Reason, status: status_pb2.Status) -> tuple[tuple[str, str | bytes], ...]:
+    """The metadata that carries `status`, and tells client libraries when not to retry.
+
+    Source: https://github.com/grpc/proposal/blob/master/A6-client-retries.md (a negative pushback
+    means that the call is not to be sent again).
+    """
+    found: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status.SerializeToString())]
+    if reason in _ALREADY_TRIED:
+        found.append((PUSHBACK_KEY, "-1"))
+    return tuple(found)
+
+
 def _details(error: GatewayError, code: grpc.StatusCode) -> list[Message]:
     found: list[Message] = []
     if code in _VIOLATIONS:
@@ -91,7 +111,7 @@ def _details(error: GatewayError, code: grpc.StatusCode) -> list[Message]:
             details.ResourceInfo(
                 resource_type=error.resource.kind,
                 resource_name=error.resource.name,
-                description=error.message,
+                description=_cut(error.message),
             )
         )
     if error.reason in _RETRY:
@@ -135,7 +155,10 @@ _VIOLATIONS: Final[Mapping[grpc.StatusCode, Callable[[GatewayError], Message]]] 
 
 def _cut(text: str) -> str:
     """Statuses travel in headers, whose size is bounded (8 KiB by default)."""
-    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+    data = text.encode()
+    if len(data) <= TEXT_LIMIT_BYTES:
+        return text
+    return data[: TEXT_LIMIT_BYTES - 3].decode(errors="ignore") + "…"
 
 
 def duration(seconds: float) -> Duration:
@@ -145,7 +168,8 @@ def duration(seconds: float) -> Duration:
 
 
 def _info(reason: Reason, metadata: Mapping[str, str]) -> details.ErrorInfo:
-    return details.ErrorInfo(reason=reason_name(reason), domain=DOMAIN, metadata=dict(metadata))
+    short = {key: _cut(value) for key, value in metadata.items()}
+    return details.ErrorInfo(reason=reason_name(reason), domain=DOMAIN, metadata=short)
 
 
 def _status(code: grpc.StatusCode, text: str, found: list[Message]) -> status_pb2.Status:
