@@ -1,0 +1,1 @@
+"""The command line: `interlingua serve`, `call`, `chat` and the rest."""

@@ -1,0 +1,62 @@
+"""`interlingua config`: check, show and describe the configuration."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from interlingua_gateway.cli.failure import MISUSED, CommandError, stderr
+from interlingua_gateway.cli.text import write
+from interlingua_gateway.config.environment import process_environment
+from interlingua_gateway.config.load import Loaded, load
+from interlingua_gateway.config.problems import ConfigError
+from interlingua_gateway.config.schema import json_schema
+from interlingua_gateway.config.show import lines
+
+MAX_COLUMN = 60
+
+
+def loaded(file: Path | None, overrides: dict[str, tuple[str, str]] | None = None) -> Loaded:
+    """The configuration of `file`, the environment and options of a command.
+
+    `overrides` maps an environment variable to an option and its value, which win.
+
+    Raises:
+        CommandError: with every problem, and exit code 2.
+    """
+    options = overrides or {}
+    environment = dict(process_environment())
+    environment.update((variable, value) for variable, (_, value) in options.items())
+    try:
+        return load(file, environment)
+    except ConfigError as error:
+        found = "\n".join(str(problem) for problem in error.problems)
+        for variable, (option, _) in options.items():
+            found = found.replace(f"{variable}:", f"{option}:")
+        count = len(error.problems)
+        raise CommandError(
+            f"the configuration has {count} problem{'s' if count > 1 else ''}\n{found}",
+            advice="`interlingua config schema` describes every key.",
+            exit_code=MISUSED,
+        ) from None
+
+
+def check(file: Path | None) -> None:
+    """Say that the configuration is right, or raise CommandError with all that is wrong."""
+    found = loaded(file)
+    where = found.file or "The configuration without a file"
+    providers, models = len(found.config.providers), len(found.config.models)
+    stderr().print(f"{where} is right: providers: {providers}, models: {models}.", markup=False)
+
+
+def show(file: Path | None) -> None:
+    """Write the tree in force as YAML, with where each value was given."""
+    shown = list(lines(loaded(file)))
+    column = min(MAX_COLUMN, max(len(line) for line, _ in shown)) + 2
+    for line, origin in shown:
+        write(f"{line:<{column}}  # {origin}\n" if origin else f"{line}\n")
+
+
+def schema() -> None:
+    """Write the JSON schema."""
+    write(json.dumps(json_schema(), indent=2) + "\n")

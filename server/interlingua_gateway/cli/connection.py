@@ -1,0 +1,72 @@
+"""How commands reach a gateway, and what its failures mean to the person at the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from interlingua import (
+    TLS,
+    AuthenticationError,
+    Client,
+    DeadlineExceededError,
+    InterlinguaError,
+    NotFoundError,
+    StreamBrokenError,
+    UnavailableError,
+)
+from interlingua_gateway.cli.failure import MISUSED, CommandError
+from interlingua_gateway.cli.options import Gateway
+from interlingua_gateway.config.environment import (
+    ADDRESS_VARIABLE,
+    API_KEY_VARIABLE,
+    CA_FILE_VARIABLE,
+    process_environment,
+)
+
+
+@contextmanager
+def connected(gateway: Gateway) -> Iterator[Client]:
+    """A client of `gateway`; its failures become CommandErrors with advice."""
+    api_key = process_environment().get(API_KEY_VARIABLE)
+    try:
+        tls: TLS | bool = gateway.tls
+        if gateway.ca_file is not None:
+            tls = TLS.from_files(root_certificates=gateway.ca_file)
+        client = Client(gateway.address, api_key=api_key, tls=tls, timeout_s=gateway.timeout_s)
+    except ValueError as error:
+        raise CommandError(str(error), exit_code=MISUSED) from None
+    with client:
+        try:
+            yield client
+        except InterlinguaError as error:
+            raise CommandError(describe(error), advice=_advice(error, gateway)) from None
+        except (TypeError, ValueError) as error:
+            raise CommandError(str(error), exit_code=MISUSED) from None
+
+
+def describe(error: InterlinguaError) -> str:
+    """What failed, in one line, with the fields that are to blame."""
+    blamed = [f"{v.subject}: {v.description}" for v in error.violations]
+    extra = [line for line in blamed if line not in error.message]
+    return "; ".join([error.message or error.code.name, *extra])
+
+
+def _advice(error: InterlinguaError, gateway: Gateway) -> str:
+    if isinstance(error, UnavailableError) and not error.reason:
+        return (
+            f"No gateway answers at {gateway.address}. Start one with `interlingua serve`, or say "
+            f"where it is with --address or {ADDRESS_VARIABLE}. If it speaks TLS, add --tls, or "
+            f"--ca-file (or {CA_FILE_VARIABLE}) with the certificates to trust."
+        )
+    if error.retry_after_s is not None:
+        return f"Try again in {error.retry_after_s:g} s."
+    if isinstance(error, AuthenticationError):
+        return f"Set {API_KEY_VARIABLE} to a key of this gateway."
+    if isinstance(error, NotFoundError):
+        return "`interlingua models` lists what there is."
+    if isinstance(error, DeadlineExceededError):
+        return "Give it more time with --timeout."
+    if isinstance(error, StreamBrokenError):
+        return "What was written above is not the whole answer."
+    return f"Operation {error.operation_id}" if error.operation_id else ""

@@ -1,0 +1,1 @@
+"""Configuration: one frozen tree, read from YAML and the environment."""

