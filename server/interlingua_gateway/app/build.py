@@ -117,7 +117,7 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
             max_request_bytes=config.server.max_receive_message_bytes,
             batch_concurrency=config.server.batch_concurrency,
         ),
-        front.unexpected,
+        front.failure,
         clock,
     )
     identity = Identity(version(DISTRIBUTION), digest(config), clock.time(), tuple(providers))

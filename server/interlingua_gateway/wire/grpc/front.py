@@ -144,7 +144,7 @@ class Front:
             self._admit()
             return await serve()
         except BaseException as error:
-            failure = self._failure(error, exchange)
+            failure = self.failure(error, exchange.id)
             if failure is None:
                 code = grpc.StatusCode.CANCELLED
                 raise asyncio.CancelledError from error
@@ -184,28 +184,30 @@ class Front:
         if self._in_flight == 0:
             self._idle.set()
 
-    def _failure(self, error: BaseException, exchange: Exchange) -> GatewayError | None:
-        """What the caller is told, or None if there is no caller any more."""
+    def failure(self, error: BaseException, call_id: str) -> GatewayError | None:
+        """What the caller is told, or None if there is no caller any more.
+
+        What the caller learns nothing of is logged under the operation id.
+        """
         if isinstance(error, CallerLeft):
             return None
         if isinstance(error, asyncio.CancelledError):
             if current_task().cancelling():
                 return None
-            self.unexpected(error, exchange.id)
+            self._log(error, call_id)
             return UpstreamError(
                 Reason.UPSTREAM_UNAVAILABLE, "The call was interrupted inside the gateway."
             )
         if isinstance(error, GatewayError):
             if CODES[error.reason] is grpc.StatusCode.INTERNAL:
-                self.unexpected(error, exchange.id)
+                self._log(error, call_id)
             return error
         if not isinstance(error, Exception):
             raise error
-        self.unexpected(error, exchange.id)
+        self._log(error, call_id)
         return InternalError("unexpected exception")
 
-    def unexpected(self, error: BaseException, call_id: str) -> None:
-        """Log an exception that callers learn nothing of, under their operation id."""
+    def _log(self, error: BaseException, call_id: str) -> None:
         text = "".join(traceback.format_exception(error))
         log.error(
             "call failed inside the gateway",

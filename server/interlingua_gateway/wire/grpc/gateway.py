@@ -14,7 +14,6 @@ from interlingua_gateway.core.clock import Clock, Tasks
 from interlingua_gateway.core.errors import (
     CallerError,
     GatewayError,
-    InternalError,
     Reason,
     UpstreamError,
 )
@@ -30,8 +29,8 @@ from interlingua_gateway.wire.grpc.stream import StreamWriter
 
 MAX_BATCH_REQUESTS: Final = 1000
 
-Unexpected: TypeAlias = Callable[[BaseException, str], None]
-"""Logs an exception that nobody foresaw, under an operation id."""
+ToldOf: TypeAlias = Callable[[BaseException, str], GatewayError | None]
+"""What the caller of an operation id is told of an exception; None if it left."""
 
 
 class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,11 +44,11 @@ class GatewayMethods:
     """The methods that go through the stack of policies to a model."""
 
     def __init__(
-        self, handler: Handler, options: GatewayOptions, unexpected: Unexpected, clock: Clock
+        self, handler: Handler, options: GatewayOptions, told_of: ToldOf, clock: Clock
     ) -> None:
         self._handler = handler
         self._options = options
-        self._unexpected = unexpected
+        self._told_of = told_of
         self._clock = clock
 
     async def generate(self, data: bytes, exchange: Exchange) -> bytes:
@@ -165,11 +164,11 @@ class GatewayMethods:
             item_id = operation_id(self._clock)
             try:
                 result.response.CopyFrom(await self._generate(pb, exchange, item_id))
-            except GatewayError as error:
-                result.error.CopyFrom(to_status(error, item_id))
-            except Exception as error:  # noqa: BLE001 - root of a task: the batch must not hang
-                self._unexpected(error, item_id)
-                result.error.CopyFrom(to_status(InternalError("unexpected"), item_id))
+            except BaseException as error:  # root of a task: the batch must not hang
+                failure = self._told_of(error, item_id)
+                if failure is None:
+                    raise
+                result.error.CopyFrom(to_status(failure, item_id))
             await results.put(result)
 
     async def _generate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -115,11 +116,13 @@ class GrpcServer:
     def _bind(self, address: str) -> str:
         tls = self._options.tls
         try:
+            if not (address.startswith("unix:") or self._options.so_reuseport):
+                _try_to_bind(address)
             if tls is not None and not address.startswith("unix:"):
                 port = self._server.add_secure_port(address, credentials(tls))
             else:
                 port = self._server.add_insecure_port(address)
-        except RuntimeError as error:
+        except (OSError, RuntimeError) as error:
             raise InternalError(
                 f"Cannot listen on {address}: it is in use or not an address of this machine."
             ) from error
@@ -142,6 +145,20 @@ class GrpcServer:
     async def _set_health(self, status: int) -> None:
         for name in ("", *(service.full_name for service in SERVICES)):
             await self._health.set(name, status)
+
+
+def _try_to_bind(address: str) -> None:
+    """Bind `address` and let it go: gRPC core would write a failure to standard error itself.
+
+    Raises:
+        OSError: it is in use, or not an address of this machine.
+    """
+    host, _, port = address.rpartition(":")
+    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    for family, kind, protocol, _, resolved in found:
+        with socket.socket(family, kind, protocol) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(resolved)
 
 
 def _handlers(

@@ -1,0 +1,94 @@
+"""A request body in the making, which refuses what the provider cannot honour."""
+
+from __future__ import annotations
+
+import msgspec
+
+from interlingua_gateway.core.call import Attempt, Warned
+from interlingua_gateway.core.errors import CallerError, Reason
+
+_RESERVED = frozenset({"model", "messages", "input", "stream", "stream_options"})
+
+
+class Form:
+    """Collects the fields of one body for one attempt at a provider that lacks `lacks`."""
+
+    __slots__ = ("_attempt", "_lacks", "body")
+
+    def __init__(self, attempt: Attempt, lacks: frozenset[str]) -> None:
+        self._attempt = attempt
+        self._lacks = lacks
+        self.body: dict[str, object] = {"model": attempt.target.model}
+
+    def put(self, path: str, name: str, value: object) -> None:
+        """Set the upstream's `name` to `value` unless it is None; `path` is the caller's field.
+
+        Raises:
+            CallerError: the provider lacks `path` and the caller is not lenient.
+        """
+        if value is None:
+            return
+        if self.takes(path, path):
+            self.body[name] = value
+
+    def takes(self, feature: str, path: str) -> bool:
+        """Whether the provider has `feature`; if not, the field at `path` is to be left out.
+
+        Raises:
+            CallerError: it has not, and the caller is not lenient.
+        """
+        if feature not in self._lacks:
+            return True
+        self.refuse(path)
+        return False
+
+    def refuse(self, path: str, description: str = "") -> None:
+        """Warn that the field at `path` is left out.
+
+        Raises:
+            CallerError: the caller is not lenient.
+        """
+        provider = self._attempt.target.provider
+        text = description or f"provider {provider} does not support it"
+        if not self._attempt.lenient:
+            raise CallerError.of_field(path, text, Reason.UNSUPPORTED_PARAMETER)
+        self.warn(path, f"{text}; left out")
+
+    def warn(self, path: str, description: str) -> None:
+        """Tell the caller what was not honoured."""
+        self._attempt.warnings.append(Warned(path, description))
+
+    def merge(self, options_json: str) -> None:
+        """Put the caller's own provider options over the body.
+
+        Raises:
+            CallerError: they are no JSON object, or touch a field that is the gateway's.
+        """
+        if not options_json:
+            return
+        options = json_of(options_json, "provider_options_json")
+        if not isinstance(options, dict):
+            raise CallerError.of_field("provider_options_json", "must be a JSON object")
+        reserved = sorted(_RESERVED & options.keys())
+        if reserved:
+            raise CallerError.of_field(
+                "provider_options_json", f"{reserved[0]!r} is set by the gateway; leave it out"
+            )
+        self.body.update(options)
+
+    def encode(self) -> bytes:
+        """The body as JSON."""
+        return msgspec.json.encode(self.body)
+
+
+def json_of(text: str, path: str) -> object:
+    """The value of JSON text that the caller gave at `path`.
+
+    Raises:
+        CallerError: it is not JSON.
+    """
+    try:
+        value: object = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise CallerError.of_field(path, "is not valid JSON") from error
+    return value

@@ -1,0 +1,203 @@
+"""What the price map inside litellm's wheel knows of models, read without importing litellm.
+
+The map is one JSON object of some 4,000 models. It is cut into entries when it is loaded and an
+entry is decoded when it is looked up. Prices are read from their decimal text, never as floats.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from interlingua_gateway.core.prices import Price
+from interlingua_gateway.core.target import Capability
+
+FILE_NAME = "model_prices_and_context_window_backup.json"
+_PICO_PER_USD = 10**12
+_BEDROCK_ROUTES = frozenset({"converse", "invoke", "converse_like"})
+_CHAT_MODES = frozenset({"chat", "completion", "responses"})
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields that are read of an entry; numbers stay text, for some are written in words."""
+
+    litellm_provider: str = ""
+    mode: str | None = None
+    input_cost_per_token: msgspec.Raw = msgspec.Raw()
+    output_cost_per_token: msgspec.Raw = msgspec.Raw()
+    cache_read_input_token_cost: msgspec.Raw = msgspec.Raw()
+    cache_creation_input_token_cost: msgspec.Raw = msgspec.Raw()
+    output_cost_per_reasoning_token: msgspec.Raw = msgspec.Raw()
+    input_cost_per_audio_token: msgspec.Raw = msgspec.Raw()
+    output_cost_per_audio_token: msgspec.Raw = msgspec.Raw()
+    max_input_tokens: msgspec.Raw = msgspec.Raw()
+    max_output_tokens: msgspec.Raw = msgspec.Raw()
+    max_tokens: msgspec.Raw = msgspec.Raw()
+    output_vector_size: msgspec.Raw = msgspec.Raw()
+    supported_output_modalities: tuple[str, ...] | None = None
+    supports_function_calling: bool | None = None
+    supports_parallel_function_calling: bool | None = None
+    supports_response_schema: bool | None = None
+    supports_reasoning: bool | None = None
+    supports_vision: bool | None = None
+    supports_audio_input: bool | None = None
+    supports_audio_output: bool | None = None
+    supports_video_input: bool | None = None
+    supports_pdf_input: bool | None = None
+
+
+_FLAGS: Mapping[str, tuple[Capability, ...]] = {
+    "supports_function_calling": (Capability.TOOLS,),
+    "supports_parallel_function_calling": (Capability.PARALLEL_TOOL_CALLS,),
+    "supports_response_schema": (Capability.JSON_OBJECT, Capability.JSON_SCHEMA),
+    "supports_reasoning": (Capability.REASONING,),
+    "supports_vision": (Capability.IMAGE_INPUT,),
+    "supports_audio_input": (Capability.AUDIO_INPUT,),
+    "supports_audio_output": (Capability.AUDIO_OUTPUT,),
+    "supports_video_input": (Capability.VIDEO_INPUT,),
+    "supports_pdf_input": (Capability.FILE_INPUT,),
+}
+
+
+class KnownModel(msgspec.Struct, frozen=True, kw_only=True):
+    """What the map says of one model; None and absent capabilities mean that it does not say."""
+
+    price: Price | None
+    context_window_tokens: int | None
+    max_output_tokens: int | None
+    capabilities: frozenset[Capability]
+    embedding_dimensions: int | None
+
+
+class PriceMap:
+    """The models by litellm's names."""
+
+    __slots__ = ("_decode", "_entries")
+
+    def __init__(self, entries: Mapping[str, msgspec.Raw]) -> None:
+        self._entries = entries
+        self._decode = msgspec.json.Decoder(_Entry).decode
+
+    def find(self, provider: str, model: str) -> KnownModel | None:
+        """What is known of `model` at `provider`, both by litellm's names; `model` may carry the
+        provider itself (`groq/...`), and then decides. None if the map does not have it."""
+        for owner, name in _names(provider, model):
+            raw = self._entries.get(name)
+            if raw is None:
+                continue
+            entry = self._decode(raw)
+            if not owner or _belongs(entry.litellm_provider, owner):
+                return _known(entry)
+        return None
+
+
+def load(file: Path | None = None) -> PriceMap:
+    """The map in `file`, or the one of the installed litellm; empty if there is none."""
+    file = file or installed_file()
+    if file is None:
+        return PriceMap({})
+    entries = msgspec.json.decode(file.read_bytes(), type=dict[str, msgspec.Raw])
+    entries.pop("sample_spec", None)  # describes the format
+    return PriceMap(entries)
+
+
+def installed_file() -> Path | None:
+    """Where the installed litellm keeps its map, or None if litellm is not installed."""
+    spec = importlib.util.find_spec("litellm")
+    if spec is None or spec.origin is None:
+        return None
+    file = Path(spec.origin).with_name(FILE_NAME)
+    return file if file.is_file() else None
+
+
+def _names(provider: str, model: str) -> Iterator[tuple[str, str]]:
+    """Owner and key of every entry that may stand for the model, the closest first."""
+    if provider in ("", "litellm"):
+        provider, model = _split(model)
+    elif model.startswith(f"{provider}/"):
+        model = model.removeprefix(f"{provider}/")
+    if provider:
+        yield provider, f"{provider}/{model}"
+    yield provider, model
+    if provider == "bedrock":
+        # Routes and regions stand before the model's own name: bedrock/us-east-1/converse/...
+        route, _, rest = model.partition("/")
+        while rest:
+            if route not in _BEDROCK_ROUTES:
+                yield provider, f"{provider}/{route}/{rest}"
+            yield provider, rest
+            route, _, rest = rest.partition("/")
+
+
+def _split(model: str) -> tuple[str, str]:
+    """Provider and model of one of litellm's model strings; a bare name has no provider."""
+    provider, slash, name = model.partition("/")
+    return (provider, name) if slash else ("", model)
+
+
+def _belongs(litellm_provider: str, owner: str) -> bool:
+    """Whether an entry of `litellm_provider` is one of `owner`: litellm has finer names for some
+    (`vertex_ai-language-models`, `bedrock_converse`, `cohere_chat`)."""
+    if litellm_provider == owner:
+        return True
+    rest = litellm_provider.removeprefix(owner)
+    return (rest != litellm_provider and rest in ("_converse", "_chat")) or rest.startswith("-")
+
+
+def _known(entry: _Entry) -> KnownModel:
+    capabilities: set[Capability] = set()
+    for flag, given in _FLAGS.items():
+        if getattr(entry, flag):
+            capabilities.update(given)
+    if entry.mode in _CHAT_MODES:
+        capabilities.add(Capability.CHAT)
+    elif entry.mode == "embedding":
+        capabilities.add(Capability.EMBEDDINGS)
+    if "image" in (entry.supported_output_modalities or ()):
+        capabilities.add(Capability.IMAGE_OUTPUT)
+    return KnownModel(
+        price=_price(entry),
+        context_window_tokens=_whole(entry.max_input_tokens) or _whole(entry.max_tokens),
+        max_output_tokens=_whole(entry.max_output_tokens),
+        capabilities=frozenset(capabilities),
+        embedding_dimensions=_whole(entry.output_vector_size),
+    )
+
+
+def _price(entry: _Entry) -> Price | None:
+    """The price, or None: an entry that is nothing but zeros means that nobody filled it in."""
+    entered = _pico(entry.input_cost_per_token)
+    left = _pico(entry.output_cost_per_token)
+    if left is None and entry.mode == "embedding":
+        left = 0
+    if entered is None or left is None or not (entered or left):
+        return None
+    return Price(
+        input=entered,
+        output=left,
+        cached_input=_pico(entry.cache_read_input_token_cost),
+        cache_write_input=_pico(entry.cache_creation_input_token_cost),
+        reasoning=_pico(entry.output_cost_per_reasoning_token),
+        audio_input=_pico(entry.input_cost_per_audio_token),
+        audio_output=_pico(entry.output_cost_per_audio_token),
+    )
+
+
+def _pico(raw: msgspec.Raw) -> int | None:
+    """USD as written, in pico-USD to the nearest; None for what is not a number."""
+    number = _number(raw)
+    return None if number is None or number < 0 else round(number * _PICO_PER_USD)
+
+
+def _whole(raw: msgspec.Raw) -> int | None:
+    number = _number(raw)
+    return int(number) if number is not None and number > 0 else None
+
+
+def _number(raw: msgspec.Raw) -> Decimal | None:
+    text = bytes(raw)
+    return Decimal(text.decode()) if text[:1].isdigit() else None
