@@ -139,10 +139,12 @@ def _local_model(provider: str, settings: Mapping[str, Any]) -> dict[str, Any]:
                 "price": {"input_usd_per_million": 0},
             }
         ],
-        "capabilities": ["chat", "embeddings", "tools", "json_object", "json_schema", "logprobs"],
+        "capabilities": ["chat", "embeddings", "json_object", "json_schema", "logprobs"],
     }
     model["context_window_tokens"] = settings.get("context_tokens", DEFAULT.context_tokens)
-    if packaged:
+    if not packaged:
+        model["capabilities"].append("tools")
+    else:
         model["description"] = "SmolLM2 135M Instruct, on this machine's processor."
         model["embedding_dimensions"] = 576
     return model

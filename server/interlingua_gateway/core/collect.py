@@ -90,15 +90,22 @@ class _Growing:
         self.logprobs: list[TokenLogprob] = []
         self.finish: Finish | None = None
 
+    def _last(self) -> _TextPart | _ReasoningPart | _CallPart | _MediaPart | None:
+        """The part that may go on; sound is none, it runs beside its transcript."""
+        for part in reversed(self.parts):
+            if not (isinstance(part, _MediaPart) and part.first.kind is MediaKind.AUDIO):
+                return part
+        return None
+
     def text(self, event: TextDelta) -> None:
-        last = self.parts[-1] if self.parts else None
+        last = self._last()
         if not isinstance(last, _TextPart):
             last = _TextPart()
             self.parts.append(last)
         last.pieces.append(event.text)
 
     def reasoning(self, event: ReasoningDelta) -> None:
-        last = self.parts[-1] if self.parts else None
+        last = self._last()
         if not isinstance(last, _ReasoningPart) or last.signature:
             last = _ReasoningPart()
             self.parts.append(last)
@@ -116,12 +123,12 @@ class _Growing:
         part.arguments.append(event.arguments_json)
 
     def media(self, event: MediaDelta) -> None:
-        last = self.parts[-1] if self.parts else None
-        joins = isinstance(last, _MediaPart) and last.first.kind is MediaKind.AUDIO
-        if joins and isinstance(last, _MediaPart) and event.media.kind is MediaKind.AUDIO:
-            last.pieces.append(event.media.data or b"")
-        else:
-            self.parts.append(_MediaPart(event.media))
+        if event.media.kind is MediaKind.AUDIO:
+            for part in self.parts:
+                if isinstance(part, _MediaPart) and part.first.kind is MediaKind.AUDIO:
+                    part.pieces.append(event.media.data or b"")
+                    return
+        self.parts.append(_MediaPart(event.media))
 
     def close(self, index: int) -> Candidate:
         if self.finish is None:

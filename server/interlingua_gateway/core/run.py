@@ -37,14 +37,17 @@ async def run(
 async def _within_deadline(
     call: Call, handler: Handler, consume: Callable[[Reply], Awaitable[T]], clock: Clock
 ) -> T:
+    bound = Timeout(clock, call.deadline)
     try:
-        with Timeout(clock, call.deadline):
+        with bound:
             reply = await handler(call)
             try:
                 return await consume(reply)
             finally:
                 await reply.aclose()
     except TimeoutError as error:
+        if not bound.fired:
+            raise
         raise deadline_exceeded(call) from error
 
 

@@ -234,7 +234,7 @@ ROWS = (
     ProviderRow(
         name="llamacpp",
         base_url="http://127.0.0.1:8080/v1",
-        quirks=Quirks(lacks=_OPEN | {"file_input"}, llama_server=True),
+        quirks=Quirks(lacks=_OPEN | {"file_input"}, llama_server=True, usage_per_candidate=True),
     ),
 )
 BY_NAME: Mapping[str, ProviderRow] = {row.name: row for row in ROWS}

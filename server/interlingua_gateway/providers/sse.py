@@ -31,7 +31,7 @@ class SseParser:
         Raises:
             EventTooLarge: an event does not end.
         """
-        if b"\r" in data or self._skip_lf:
+        if data and (self._skip_lf or b"\r" in data):
             data = self._lines(data)
         self._pending.append(data)
         self._pending_bytes += len(data)

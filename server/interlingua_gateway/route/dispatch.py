@@ -89,10 +89,13 @@ class Dispatch:
 
     async def _open(self, attempt: Attempt) -> Reply:
         bound_s = attempt.first_event_bound_s
+        bound = Timeout(self._clock, self._clock.monotonic() + bound_s)
         try:
-            with Timeout(self._clock, self._clock.monotonic() + bound_s):
+            with bound:
                 return await self._providers[attempt.target.provider].open(attempt)
         except TimeoutError as error:
+            if not bound.fired:
+                raise
             raise UpstreamError(
                 Reason.UPSTREAM_TIMEOUT,
                 f"The provider gave no answer within {bound_s:g} s.",

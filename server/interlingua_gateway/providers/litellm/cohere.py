@@ -10,14 +10,23 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from interlingua_gateway.core.errors import Reason, UpstreamError
 from interlingua_gateway.providers.litellm.fields import field, text, whole
 
 Chunk = dict[str, object]
 
 
 async def chunks(lines: AsyncIterator[str]) -> AsyncIterator[Chunk]:
-    """The chunks of a stream, given its lines, whose JSON the transport has checked."""
+    """The chunks of a stream, given its lines, whose JSON the transport has checked.
+
+    Raises:
+        UpstreamError: it is no stream of events, such as that of Cohere's first API.
+    """
     async for line in lines:
+        if line.startswith("{"):
+            raise UpstreamError(
+                Reason.UPSTREAM_INVALID_RESPONSE, "The provider answered in another API's form."
+            )
         if line.startswith("data:") and line[5:].strip() not in ("", "[DONE]"):
             chunk = chunk_of(msgspec.json.decode(line[5:]))
             if chunk is not None:

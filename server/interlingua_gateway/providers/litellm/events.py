@@ -23,7 +23,7 @@ from interlingua_gateway.core.events import (
     Usage,
     UsageUpdate,
 )
-from interlingua_gateway.core.types import GenerateRequest, Media, MediaKind
+from interlingua_gateway.core.types import Media, MediaKind
 from interlingua_gateway.providers.litellm.fields import field, items, text, whole
 from interlingua_gateway.providers.litellm.finishes import finish_of
 from interlingua_gateway.providers.litellm.marks import Marks
@@ -36,7 +36,8 @@ _AUDIO_TYPES: Mapping[str, str] = {
 
 
 class Decoder:
-    """One answer as far as it has come; feed it litellm's chunks, or its whole response once.
+    """One answer of `wanted` candidates as far as it has come; feed it litellm's chunks, or its
+    whole response once.
 
     Finishes come last, from what the upstream's own bytes said where their shape is known
     (`marks`): litellm reports finishes too early, and adds some to streams that just stop.
@@ -53,10 +54,10 @@ class Decoder:
         "_words",
     )
 
-    def __init__(self, marks: Marks, request: GenerateRequest, audio_format: str) -> None:
+    def __init__(self, marks: Marks, wanted: int, audio_format: str) -> None:
         self._marks = marks
         self._audio_type = _AUDIO_TYPES.get(audio_format, f"audio/{audio_format or 'wav'}")
-        self._wanted = request.sampling.n or 1
+        self._wanted = wanted
         self._refused: set[int] = set()
         self._seen: set[int] = set()
         self._words: dict[int, str] = {}
@@ -135,7 +136,9 @@ class Decoder:
         _reasoning(events, index, delta)
         if piece := text(delta, "content"):
             events.append(TextDelta(index, piece))
-        if piece := text(delta, "refusal"):
+        if piece := text(delta, "refusal") or text(
+            field(delta, "provider_specific_fields"), "refusal"
+        ):
             self._refused.add(index)
             events.append(TextDelta(index, piece))
         for position, call in enumerate(items(delta, "tool_calls")):
@@ -179,7 +182,7 @@ class Decoder:
 
     def _count(self, events: list[AnswerEvent], owner: object) -> None:
         usage = usage_of(field(owner, "usage"))
-        if usage is None:
+        if usage is None or self._marks.guesses_input:
             return
         if self._marks.guesses_reasoning:
             usage = msgspec.structs.replace(usage, reasoning_tokens=0)

@@ -15,6 +15,7 @@ _SPELLINGS: Mapping[FinishReason, tuple[str, ...]] = {
         "eos",
         "eos_token",
         "completed",
+        "FINISH",
         "pause_turn",
     ),
     FinishReason.STOP_SEQUENCE: ("stop_sequence", "STOP_SEQUENCE"),

@@ -59,10 +59,11 @@ class Library:
             name, found, _, _ = litellm.get_llm_provider(
                 model=model, custom_llm_provider=provider, api_base=api_base
             )
+        chat = _parameters(name, found, "chat_completion")
+        embeddings = _parameters(name, found, "embeddings")
+        # For some providers litellm answers the second question with the list of the first.
         return Facts(
-            provider=found,
-            chat=_parameters(name, found, "chat_completion"),
-            embeddings=_parameters(name, found, "embeddings"),
+            provider=found, chat=chat, embeddings=None if embeddings == chat else embeddings
         )
 
     async def call(
@@ -93,9 +94,11 @@ class Library:
                     response = await response
                 if isinstance(response, CustomStreamWrapper):
                     await response.fetch_stream()  # some providers send the request only here
-                return response
         finally:
             CURRENT.reset(token)
+        if exchange.fault is not None:  # litellm caught it and went on
+            raise exchange.fault
+        return response
 
     def stream(self, response: object) -> Answers | None:
         """The chunks of a response that is a stream, or None for a whole one."""
@@ -147,6 +150,7 @@ def _prepare() -> None:
     litellm.drop_params = False
     litellm.modify_params = False
     litellm.num_retries = None
+    litellm.DEFAULT_MAX_RETRIES = 0  # its embeddings take a 0 from the caller for no answer
     litellm.cache = None
     litellm.disable_aiohttp_transport = True
     litellm.success_callback = []

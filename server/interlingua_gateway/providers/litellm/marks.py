@@ -2,7 +2,7 @@
 
 litellm skips events that are not JSON and lets a stream that simply stops look finished. What the
 upstream itself said is therefore read here, beside litellm, from the bytes before litellm sees
-them: the end marks of the OpenAI, Anthropic, Gemini, Cohere, Ollama and Bedrock Converse shapes.
+them: the end marks of the OpenAI, Anthropic, Gemini, Cohere, Ollama and Bedrock shapes.
 """
 
 from __future__ import annotations
@@ -13,22 +13,34 @@ from enum import Enum
 import msgspec
 
 from interlingua_gateway.core.errors import GatewayError, Reason, UpstreamError
+from interlingua_gateway.providers.litellm.amazon import payloads
 from interlingua_gateway.providers.litellm.failure import from_error_object
 from interlingua_gateway.providers.litellm.fields import text
 
 MAX_EVENT_BYTES = 32 * 1024 * 1024
 
-_WHOLE = ("stop_reason", "stopReason", "finish_reason", "done_reason")
+_WHOLE = ("stop_reason", "stopReason", "finish_reason", "done_reason", "completionReason")
+_IDS = ("id", "responseId", "response_id")
 _STREAM_TYPES = frozenset({"message_start", "message-start", "content_block_start", "stream-start"})
 
 
 class Framing(Enum):
-    """How an answer's bytes are cut into JSON texts; OPAQUE bytes are not looked into."""
+    """How an answer's bytes are cut into JSON texts; OPAQUE bytes are not looked into, and of NAMES
+    (one text, as JSON is) only the model and the id are read."""
 
     OPAQUE = "opaque"
+    NAMES = "names"
     JSON = "json"
+    AMAZON = "amazon"
     LINES = "lines"
     EVENTS = "events"
+
+
+class _Names(msgspec.Struct):
+    """What an answer says of itself; the rest of it is skipped."""
+
+    model: object = None
+    id: object = None
 
 
 class Marks:
@@ -39,12 +51,14 @@ class Marks:
         known: whether a shape was recognised whose end marks can be trusted to be seen.
         stop_sequence: the stop sequence that was hit, where the upstream names it.
         guesses_reasoning: the shape has no count of reasoning tokens, so litellm's is a guess.
+        guesses_input: the answer counts no tokens of the input, so litellm's number is a guess.
         model, id: what the upstream called itself and its answer (litellm makes ids up).
     """
 
     __slots__ = (
         "_candidates",
         "ended",
+        "guesses_input",
         "guesses_reasoning",
         "id",
         "known",
@@ -58,6 +72,7 @@ class Marks:
         self.known = False
         self.ended = False
         self.guesses_reasoning = False
+        self.guesses_input = False
         self.stop_sequence = ""
         self.model = ""
         self.id = ""
@@ -78,13 +93,14 @@ class Marks:
         self._listed(value.get("candidates"), "finishReason")
         self._single(value)
         if not self.id:
-            self._name(value)
-            self._name(value.get("message"))
+            self.name(value)
+            self.name(value.get("message"))
         return None
 
-    def _name(self, owner: object) -> None:
+    def name(self, owner: object) -> None:
+        """Note what `owner` calls the model and itself, unless that is known."""
         self.model = self.model or text(owner, "model") or text(owner, "modelVersion")
-        self.id = self.id or text(owner, "id") or text(owner, "responseId")
+        self.id = self.id or next(filter(None, (text(owner, key) for key in _IDS)), "")
 
     def _listed(self, items: object, key: str) -> None:
         if not isinstance(items, list):
@@ -106,7 +122,10 @@ class Marks:
             self.known = True
         if kind in ("message_start", "message"):
             self.guesses_reasoning = True
-        if value.get("done") is True or kind in ("response.completed", "response.incomplete"):
+        if value.get("done") is True:
+            self.guesses_input = "prompt_eval_count" not in value
+            self.known = self.ended = True
+        if kind in ("response.completed", "response.incomplete"):
             self.known = self.ended = True
         feedback = value.get("promptFeedback")
         if isinstance(feedback, dict) and feedback.get("blockReason"):
@@ -149,11 +168,13 @@ class Watch:
         """The part of `data` that may be passed on, and the fault that stands behind it."""
         if self._framing is Framing.OPAQUE:
             return data, None
-        if len(self._tail) + len(data) > MAX_EVENT_BYTES and self._framing is not Framing.JSON:
+        if len(self._tail) + len(data) > MAX_EVENT_BYTES:
             return b"", _invalid("An event of the provider's answer is too large.")
-        if self._framing is Framing.JSON:
-            self._tail += data
+        if self._framing in (Framing.JSON, Framing.NAMES):
+            self._event.append(data)
             return data, None
+        if self._framing is Framing.AMAZON:
+            return data, self._messages(data)
         position = -len(self._tail)
         *lines, self._tail = (self._tail + data).split(b"\n")
         begun = position if self._open else 0
@@ -168,23 +189,39 @@ class Watch:
 
     def end(self) -> GatewayError | None:
         """The fault that only the end of the bytes shows, if there is one."""
-        if self._framing is Framing.OPAQUE:
+        if self._framing in (Framing.OPAQUE, Framing.AMAZON):
             return None
-        if self._framing is Framing.JSON:
-            return self._whole()
+        if self._framing in (Framing.JSON, Framing.NAMES):
+            return self._whole(b"".join(self._event))
         self._line(self._tail.rstrip(b"\r"))
         if self._event:
             self._close()  # one that was cut off is judged by what is missing from the answer
         return None
 
-    def _whole(self) -> GatewayError | None:
-        if not self._tail.strip():
+    def _whole(self, body: bytes) -> GatewayError | None:
+        if not body.strip():
             return _invalid("The provider's answer is empty.")
-        fault = self._json(self._tail)
-        self._tail = b""
+        if self._framing is Framing.NAMES:
+            return self._names(body)
+        fault = self._json(body)
         if fault is None and self.marks.known and not self.marks.complete:
             return _invalid("The provider's answer has no finish reason.")
         return fault
+
+    def _names(self, body: bytes) -> GatewayError | None:
+        try:
+            self.marks.name(msgspec.json.decode(body, type=_Names))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return _invalid("The provider's answer is not valid JSON.")
+        return None
+
+    def _messages(self, data: bytes) -> GatewayError | None:
+        try:
+            texts, self._tail = payloads(self._tail + data)
+        except (ValueError, msgspec.DecodeError, UnicodeDecodeError):
+            return _invalid("A message of the provider's event stream is broken.")
+        faults = (self._json(text) for text in texts)
+        return next((fault for fault in faults if fault is not None), None)
 
     def _line(self, line: bytes) -> GatewayError | None:
         if self._framing is Framing.LINES:

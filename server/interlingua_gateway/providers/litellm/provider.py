@@ -63,7 +63,6 @@ class LiteLLMProvider:
     ) -> None:
         self._name = name
         self._params = dict(params)
-        self._redact = redactor
         self._judge = Judge(redactor, clock)
         self._transport = transport
         self._load = partial(_load, environment)
@@ -129,9 +128,8 @@ class LiteLLMProvider:
 
     def _arguments(self, attempt: Attempt, made: Json) -> Json:
         target = attempt.target
-        return {
-            **self._params, **made, "model": target.model, "timeout": target.timeouts.total_s
-        }  # fmt: skip
+        total_s = target.timeouts.total_s
+        return {**self._params, **made, "model": target.model, "timeout": total_s}
 
     async def _generate(
         self, library: Library, request: GenerateRequest, exchange: Exchange
@@ -142,7 +140,7 @@ class LiteLLMProvider:
         made = self._arguments(attempt, chat_arguments(request, facts, attempt))
         answer = await library.call(exchange, made)
         audio_format = request.audio.format if request.audio is not None else ""
-        decoder = Decoder(exchange.marks, request, audio_format)
+        decoder = Decoder(exchange.marks, _wanted(made), audio_format)
         answers = library.stream(answer)
         if answers is None:
             batch: Batch = decoder.response(answer)
@@ -225,6 +223,12 @@ class _Source:
         await self._answers.aclose()
 
 
+def _wanted(arguments: Json) -> int:
+    """How many candidates were asked for in the end."""
+    wanted = arguments.get("n", 1)
+    return wanted if isinstance(wanted, int) else 1
+
+
 def _start(attempt: Attempt, marks: Marks) -> Start:
     target = attempt.target
     return Start(
@@ -239,7 +243,7 @@ def _start(attempt: Attempt, marks: Marks) -> Start:
 def _load(environment: MutableMapping[str, str]) -> Library:
     for name, value in _BEFORE_IMPORT.items():
         environment.setdefault(name, value)
-    # The one lazy import of the house: what stands behind it costs seconds and 150 MB.
+    # The one lazy import of the house: what stands behind it costs seconds and 260 MB.
     from interlingua_gateway.providers.litellm.library import Library  # noqa: PLC0415
 
     return Library()

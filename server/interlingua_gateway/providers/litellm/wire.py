@@ -33,12 +33,14 @@ _FRAMINGS: Mapping[str, Framing] = {
     "application/x-ndjson": Framing.LINES,
     "application/ndjson": Framing.LINES,
     "application/stream+json": Framing.LINES,
-    "application/vnd.amazon.eventstream": Framing.OPAQUE,
+    "application/vnd.amazon.eventstream": Framing.AMAZON,
 }
 _CARRIERS = frozenset(
     {"accept-encoding", "connection", "content-length", "host", "transfer-encoding"}
 )
 """Headers that the transport sets itself."""
+_READ = ("x-amzn-bedrock-input-token-count", "x-amzn-bedrock-output-token-count")
+"""Headers that are part of Bedrock's answers: litellm guesses the tokens without them."""
 _MAX_REFUSAL_BYTES = 1024 * 1024
 _MAX_WHOLE_BYTES = 64 * 1024 * 1024
 
@@ -74,8 +76,9 @@ async def _sent(request: httpx.Request, exchange: Exchange) -> httpx.Response:
         body = await read_whole(response, _MAX_REFUSAL_BYTES)
         exchange.refusal = Refusal(response.status, response.header, body)
         return httpx.Response(response.status, headers={"content-type": kind}, content=body)
+    headers = {name: value for name in _READ if (value := response.header(name))}
     stream = _Body(response, exchange, _framing(kind, exchange))
-    return httpx.Response(200, headers={"content-type": kind}, stream=stream)
+    return httpx.Response(200, headers={"content-type": kind, **headers}, stream=stream)
 
 
 def _framing(content_type: str, exchange: Exchange) -> Framing:
@@ -85,7 +88,9 @@ def _framing(content_type: str, exchange: Exchange) -> Framing:
         shown = kind if kind.isascii() and kind.isprintable() and len(kind) < 80 else "?"
         text = f"The provider answered with a content type that is none of its answers': {shown}."
         raise exchange.fail(UpstreamError(Reason.UPSTREAM_INVALID_RESPONSE, text))
-    return framing if exchange.watched else Framing.OPAQUE
+    if exchange.watched:
+        return framing
+    return Framing.NAMES if framing is Framing.JSON else Framing.OPAQUE
 
 
 class _Body(httpx.AsyncByteStream):
@@ -95,7 +100,7 @@ class _Body(httpx.AsyncByteStream):
         self._response = response
         self._exchange = exchange
         self._watch = Watch(framing, exchange.marks)
-        self._whole = framing is Framing.JSON
+        self._whole = framing in (Framing.JSON, Framing.NAMES)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         total = 0

@@ -23,8 +23,9 @@ RESTART_RETRY_S: Final = 1.0
 MAX_IDLE_S: Final = 4.0
 """Less than the five seconds after which the process closes idle connections."""
 
-QUIRKS: Final = msgspec.structs.replace(
-    BY_NAME["llamacpp"].quirks, lacks=BY_NAME["llamacpp"].quirks.lacks | {"tools", "image_input"}
+QUIRKS: Final = BY_NAME["llamacpp"].quirks
+PACKAGED_QUIRKS: Final = msgspec.structs.replace(
+    QUIRKS, lacks=QUIRKS.lacks | {"tools", "image_input", "dimensions"}
 )
 """The packaged weights call no tools and see no images."""
 
@@ -36,7 +37,8 @@ class LocalProvider:
         self, name: str, model: LocalModel, limits: PoolLimits, redactor: Redactor, clock: Clock
     ) -> None:
         self.model = model
-        dialect = OpenAIDialect(self._endpoint, QUIRKS, redactor=redactor, clock=clock)
+        quirks = PACKAGED_QUIRKS if model.packaged else QUIRKS
+        dialect = OpenAIDialect(self._endpoint, quirks, redactor=redactor, clock=clock)
         transport = HttpClient(
             clock=clock, limits=msgspec.structs.replace(limits, max_idle_s=MAX_IDLE_S)
         )

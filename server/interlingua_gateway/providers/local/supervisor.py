@@ -107,6 +107,11 @@ class LocalModel:
         return self._state
 
     @property
+    def packaged(self) -> bool:
+        """Whether the weights are those of the package, and not a file of the configuration."""
+        return self._settings.weights is None
+
+    @property
     def pid(self) -> int | None:
         """The process id of the model's process while there is one."""
         return None if self._process is None else self._process.pid

@@ -23,10 +23,10 @@ class CompletionDecoder:
 
     __slots__ = ("_attempt", "_failures", "_reading", "_sse", "done")
 
-    def __init__(self, attempt: Attempt, audio_format: str, failures: Failures) -> None:
+    def __init__(self, attempt: Attempt, reading: Reading, failures: Failures) -> None:
         self._attempt = attempt
         self._failures = failures
-        self._reading = Reading(attempt, audio_format)
+        self._reading = reading
         self._sse = SseParser()
         self.done = False
 
@@ -68,12 +68,11 @@ class CompletionDecoder:
         return events
 
 
-def whole_completion(attempt: Attempt, audio_format: str, failures: Failures, body: bytes) -> Whole:
+def whole_completion(attempt: Attempt, reading: Reading, failures: Failures, body: bytes) -> Whole:
     """The answer in a whole body; see Dialect.whole."""
     completion = completion_of(body)
     if completion.failed:
         raise failures.of_answer(attempt, body)
-    reading = Reading(attempt, audio_format)
     events: list[AnswerEvent] = []
     reading.take(completion, events)
     reading.check_complete()

@@ -21,6 +21,7 @@ from interlingua_gateway.providers.openai.embeddings import embed_form, whole_em
 from interlingua_gateway.providers.openai.failures import Failures
 from interlingua_gateway.providers.openai.generate import audio_format, generate_form
 from interlingua_gateway.providers.openai.quirks import Quirks
+from interlingua_gateway.providers.openai.reading import Reading
 from interlingua_gateway.providers.transport.messages import HttpRequest
 
 JSON = ("content-type", "application/json")
@@ -80,13 +81,16 @@ class OpenAIDialect:
         asked = _uncounted(attempt)
         if isinstance(asked, EmbedRequest):
             return whole_embeddings(attempt, asked, self._failures, body)
-        return whole_completion(attempt, audio_format(attempt, asked), self._failures, body)
+        return whole_completion(attempt, self._reading(attempt), self._failures, body)
 
     def decoder(self, attempt: Attempt) -> CompletionDecoder:
         """A decoder for one streamed answer; see Dialect."""
+        return CompletionDecoder(attempt, self._reading(attempt), self._failures)
+
+    def _reading(self, attempt: Attempt) -> Reading:
         asked = _uncounted(attempt)
         sound = audio_format(attempt, asked) if isinstance(asked, GenerateRequest) else ""
-        return CompletionDecoder(attempt, sound, self._failures)
+        return Reading(attempt, sound, usage_per_candidate=self._quirks.usage_per_candidate)
 
     def failure(
         self, attempt: Attempt | None, status: int, header: Header, body: bytes

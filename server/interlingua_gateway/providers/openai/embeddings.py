@@ -72,7 +72,7 @@ def whole_embeddings(
     events: list[AnswerEvent] = [*vectors]
     if shape.usage is not None:
         events.append(UsageUpdate(usage_of(shape.usage)))
-    return Whole(tuple(events), upstream_model=shape.model or "")
+    return Whole(tuple(events), upstream_model=shape.model or "", upstream_id=shape.id or "")
 
 
 def normalized(data: bytes) -> bytes:

@@ -40,6 +40,8 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     seed: name of the parameter that fixes the sampling.
     stream_usage: whether `stream_options.include_usage` is accepted; a provider without it sends
         usage in its streams anyway or not at all.
+    usage_per_candidate: whether each usage is that of one candidate; a stream then has one for
+        each, a whole answer only the first one's.
     base64_embeddings: whether `encoding_format: base64` is accepted.
     developer_role: whether the role is known; `system` is sent otherwise.
     reasoning_back: field of an assistant message in which earlier reasoning goes back to the
@@ -53,6 +55,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: str = "max_tokens"
     seed: str = "seed"
     stream_usage: bool = True
+    usage_per_candidate: bool = False
     base64_embeddings: bool = True
     developer_role: bool = False
     reasoning_back: str = ""

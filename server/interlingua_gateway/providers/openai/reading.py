@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import binascii
 
+import msgspec
+
 from interlingua_gateway.core.call import Attempt
 from interlingua_gateway.core.errors import Reason, UpstreamError
 from interlingua_gateway.core.events import (
@@ -62,17 +64,25 @@ class Reading:
         "_audio_type",
         "_calls",
         "_finished",
+        "_output_tokens",
+        "_partial_usage",
         "_refused",
         "_seen",
+        "_streaming",
         "_wanted",
         "upstream_id",
         "upstream_model",
     )
 
-    def __init__(self, attempt: Attempt, audio_format: str) -> None:
+    def __init__(
+        self, attempt: Attempt, audio_format: str, *, usage_per_candidate: bool = False
+    ) -> None:
         request = attempt.request
         n = request.sampling.n if isinstance(request, GenerateRequest) else None
         self._wanted = n or 1
+        self._partial_usage = usage_per_candidate and self._wanted > 1
+        self._streaming = attempt.streaming
+        self._output_tokens = 0
         self._audio_type = _AUDIO_TYPES.get(audio_format, f"audio/{audio_format}")
         self._seen: set[int] = set()
         self._finished: set[int] = set()
@@ -99,8 +109,20 @@ class Reading:
                 _logprobs(choice.index, choice.logprobs, events)
             if choice.finish_reason:
                 self._finish(choice, events)
-        if completion.usage is not None:
-            events.append(UsageUpdate(usage_of(completion.usage)))
+        usage = completion.usage
+        if usage is None and completion.x_groq is not None:
+            usage = completion.x_groq.usage
+        if usage is not None:
+            self._usage(usage_of(usage), events)
+
+    def _usage(self, usage: Usage, events: list[AnswerEvent]) -> None:
+        """Where each is of one candidate they are added up; a whole answer has only the first."""
+        if not self._partial_usage:
+            events.append(UsageUpdate(usage))
+        elif self._streaming:
+            self._output_tokens += usage.output_tokens
+            total = msgspec.structs.replace(usage, output_tokens=self._output_tokens)
+            events.append(UsageUpdate(total))
 
     def check_complete(self) -> None:
         """Every candidate that was asked for is there and has come to its end.

@@ -123,11 +123,18 @@ class AnswerShape(_Shape):
         return self.object == "error" or bytes(self.error) != b"null"
 
 
+class GroqShape(_Shape):
+    """Groq's own part of a stream's last chunk; it counts the tokens there."""
+
+    usage: UsageShape | None = None
+
+
 class CompletionShape(AnswerShape):
     """A whole chat completion or one chunk of it."""
 
     id: str | None = None
     choices: list[ChoiceShape] | None = None
+    x_groq: GroqShape | None = None
 
 
 class VectorShape(_Shape):
@@ -140,4 +147,5 @@ class VectorShape(_Shape):
 class EmbeddingsShape(AnswerShape):
     """The vectors of a whole request."""
 
+    id: str | None = None
     data: list[VectorShape] | None = None

@@ -122,9 +122,8 @@ class HttpClient:
         try:
             await self._connector.connect(origin, lambda: connection, timeout_s)
         except BaseException:
-            if not connection.made:
-                self.lost(connection)
             connection.abort()
+            self.lost(connection)  # not every event loop tells a connection that was being made
             raise
         if self._closed:
             connection.abort()
@@ -173,7 +172,7 @@ class HttpClient:
         if connection in self._idle:
             self._idle.remove(connection)
         self._wake()
-        if not self._connections and self._emptied is not None and not self._emptied.done():
+        if self._emptied is not None and not self._emptied.done() and not self._made():
             self._emptied.set_result(None)
 
     def _sweep_at(self, when: float) -> None:
@@ -198,9 +197,12 @@ class HttpClient:
             if not waiter.done():
                 waiter.set_result(None)
         self._waiters.clear()
-        made = [connection for connection in self._connections if connection.made]
-        for connection in made:
+        for connection in self._made():
             connection.abort()
-        if made:
+        if self._made():
             self._emptied = asyncio.get_running_loop().create_future()
             await self._emptied
+
+    def _made(self) -> list[Connection]:
+        """The connections that stand; those being made close themselves when they do."""
+        return [connection for connection in self._connections if connection.made]

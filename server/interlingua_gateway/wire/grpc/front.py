@@ -209,12 +209,9 @@ class Front:
 
     def _log(self, error: BaseException, call_id: str) -> None:
         text = "".join(traceback.format_exception(error))
+        # The end of a traceback says what happened.
+        told = self._redact(text, 4 * len(text))[-TRACEBACK_LIMIT:]
         log.error(
             "call failed inside the gateway",
-            extra={
-                "fields": {
-                    "operation_id": call_id,
-                    "error": self._redact(text, TRACEBACK_LIMIT),
-                }
-            },
+            extra={"fields": {"operation_id": call_id, "error": told}},
         )

@@ -114,18 +114,19 @@ class GrpcServer:
         await self._server.start()
 
     def _bind(self, address: str) -> str:
-        tls = self._options.tls
+        tls = None if address.startswith("unix:") else self._options.tls
         try:
             if not (address.startswith("unix:") or self._options.so_reuseport):
                 _try_to_bind(address)
-            if tls is not None and not address.startswith("unix:"):
+            if tls is not None:
                 port = self._server.add_secure_port(address, credentials(tls))
             else:
                 port = self._server.add_insecure_port(address)
         except (OSError, RuntimeError) as error:
-            raise InternalError(
-                f"Cannot listen on {address}: it is in use or not an address of this machine."
-            ) from error
+            causes = "it is in use or not an address of this machine"
+            if tls is not None:
+                causes += ", or the TLS files hold no certificate with its key"
+            raise InternalError(f"Cannot listen on {address}: {causes}.") from error
         if address.startswith("unix:"):
             return address
         return f"{address.rpartition(':')[0]}:{port}"

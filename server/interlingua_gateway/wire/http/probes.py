@@ -97,6 +97,7 @@ class HttpServer:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host.strip("[]"), int(port)))
+            listener.listen()
         except OSError as error:
             listener.close()
             raise InternalError(
