@@ -36,6 +36,11 @@ class Stop:
         """Wait for the first wish."""
         await self._asked.wait()
 
+    @property
+    def urgent(self) -> bool:
+        """Whether there was a second wish."""
+        return self._urged.is_set()
+
     async def urged(self) -> None:
         """Wait for the second wish."""
         await self._urged.wait()
@@ -103,7 +108,7 @@ async def drain(
         await _until(stop.urged(), limits.delay_s, clock)
     gateway.grpc.front.refuse()
     await _either(gateway, stop, limits.longest_generation_s, clock)
-    await gateway.grpc.stop(limits.grace_s)
+    await gateway.grpc.stop(0 if stop.urgent else limits.grace_s)
 
 
 async def _either(gateway: Gateway, stop: Stop, seconds: float, clock: Clock) -> None:

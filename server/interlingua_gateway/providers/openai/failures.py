@@ -110,7 +110,9 @@ class Failures:
         self, attempt: Attempt | None, status: int, header: Header, body: bytes, now: float
     ) -> GatewayError:
         """What a response with another status than 200 means; `now` is in Unix seconds."""
-        return self._error(attempt, status, facts_of(body), retry_after_s(header, now))
+        metadata = {"upstream_status": str(status)}
+        after_s = retry_after_s(header, now)
+        return self._error(attempt, status, facts_of(body), after_s, metadata)
 
     def of_answer(self, attempt: Attempt | None, body: bytes) -> GatewayError:
         """What an error body means that came where an answer was due."""
@@ -119,40 +121,36 @@ class Failures:
             status = int(facts.code)
         else:
             status = next((_STATUS_OF[word] for word in facts.words if word in _STATUS_OF), 500)
-        return self._error(attempt, status, facts, None)
+        return self._error(attempt, status, facts, None, {})
 
     def _error(
-        self, attempt: Attempt | None, status: int, facts: Facts, after_s: float | None
+        self,
+        attempt: Attempt | None,
+        status: int,
+        facts: Facts,
+        after_s: float | None,
+        metadata: dict[str, str],
     ) -> GatewayError:
-        metadata = {"upstream_status": str(status)}
         code = facts.code or facts.type
         if code:
             metadata["upstream_code"] = self._redactor(code, 64)
         if facts.words & _UNKNOWN_MODEL or status == 404:
             return _unknown_model(attempt, metadata)
         if status in (400, 413, 422) or facts.words & (_CONTEXT | _FILTERED):
-            return self._callers(status, facts, metadata)
+            return self._callers(facts, metadata)
         reason, text = _upstreams(status)
-        return UpstreamError(
-            reason, f"{text} (HTTP {status}).", retry_after_s=after_s, metadata=metadata
-        )
+        return UpstreamError(reason, f"{text}.", retry_after_s=after_s, metadata=metadata)
 
-    def _callers(self, status: int, facts: Facts, metadata: dict[str, str]) -> CallerError:
+    def _callers(self, facts: Facts, metadata: dict[str, str]) -> CallerError:
         """The request is at fault; the upstream's own words say how, without secrets."""
         said = self._redactor(facts.message)
-        text = (
-            f"The provider refused the request: {said}"
-            if said
-            else (f"The provider refused the request (HTTP {status}).")
-        )
+        text = f"The provider refused the request{f': {said}' if said else '.'}"
         if facts.words & _CONTEXT:
             reason, path = Reason.CONTEXT_LENGTH_EXCEEDED, "messages"
         elif facts.words & _FILTERED:
-            return CallerError(
-                Reason.CONTENT_FILTERED,
-                "The provider's content filter refused the request.",
-                metadata=metadata,
-            )
+            text = "The provider's content filter refused the request."
+            found = (Violation("messages", text),)
+            return CallerError(Reason.CONTENT_FILTERED, text, violations=found, metadata=metadata)
         else:
             unsupported = facts.code in _UNSUPPORTED
             reason = Reason.UNSUPPORTED_PARAMETER if unsupported else Reason.INVALID_REQUEST
