@@ -51,7 +51,9 @@ class Running:
     def in_flight(self) -> int:
         return self.built.grpc.front.in_flight
 
-    def method(self, name: str, service: str = "GatewayService") -> grpc.aio.UnaryUnaryMultiCallable:
+    def method(
+        self, name: str, service: str = "GatewayService"
+    ) -> grpc.aio.UnaryUnaryMultiCallable:
         """A unary method that takes and gives raw bytes."""
         return self.channel.unary_unary(f"/interlingua.v1.{service}/{name}")
 

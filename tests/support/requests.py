@@ -12,7 +12,9 @@ def message(text: str, role: str = "USER") -> content_pb2.Message:
     )
 
 
-def ask(text: str = "hello world", model: str = "", **fields: object) -> generate_pb2.GenerateRequest:
+def ask(
+    text: str = "hello world", model: str = "", **fields: object
+) -> generate_pb2.GenerateRequest:
     """A conversation of one user message; `fields` are further fields of the request."""
     return generate_pb2.GenerateRequest(model=model, messages=[message(text)], **fields)
 

@@ -63,7 +63,7 @@ async def serve(
     config.data_dir.mkdir(parents=True, exist_ok=True)
     gateway = build(config, clock, process_environment())
     try:
-        await _start(gateway, on_event)
+        await _start(gateway, on_event, stop)
         await stop.asked()
         await drain(gateway, config.server.drain, stop, on_event, clock)
     finally:
@@ -76,7 +76,8 @@ def _listen_to_signals(stop: Stop) -> None:
     loop.add_signal_handler(signal.SIGINT, partial(stop.ask, delay=False))
 
 
-async def _start(gateway: Gateway, on_event: OnEvent) -> None:
+async def _start(gateway: Gateway, on_event: OnEvent, stop: Stop) -> None:
+    """Returns when all is ready, or before that when somebody wants it to stop."""
     gateway.start_models(on_event)
     await gateway.grpc.start()
     for address in gateway.grpc.addresses:
@@ -84,7 +85,12 @@ async def _start(gateway: Gateway, on_event: OnEvent) -> None:
     if gateway.http is not None:
         await gateway.http.start()
         on_event("http", {"address": gateway.http.address})
-    await gateway.models_ready()
+    loaded = gateway.tasks.start(gateway.models_ready(), "models ready")
+    asked = gateway.tasks.start(stop.asked(), "asked to stop")
+    await asyncio.wait({loaded, asked}, return_when=asyncio.FIRST_COMPLETED)
+    if not loaded.done():
+        return
+    await loaded
     await gateway.grpc.serving()
     gateway.ready = True
     # What exists now lives as long as the process: no collection need look at it again.

@@ -31,11 +31,17 @@ class Observe:
         self._clock = clock
 
     async def __call__(self, call: Call, inner: Handler) -> Reply:
-        call.defer(self._ended)
+        reply: Reply | None = None
+
+        # Deferred first and so run last: by then the policies inside have settled the usage.
+        def ended(call: Call, ending: Ending) -> None:
+            self._ended(call, ending)
+            if reply is not None and reply.source is not None:
+                self._paced(call, ending)
+
+        call.defer(ended)
         reply = await inner(call)
         call.first_event_s = self._clock.monotonic() - call.started
-        if reply.source is not None:
-            call.defer(self._streamed)
         return reply
 
     def _ended(self, call: Call, ending: Ending) -> None:
@@ -48,7 +54,7 @@ class Observe:
             self._metrics.cost.labels(*labels).inc(call.cost.nano_usd / 1e9)
         _write(call, ending, error)
 
-    def _streamed(self, call: Call, ending: Ending) -> None:
+    def _paced(self, call: Call, ending: Ending) -> None:
         labels = _labels(call)
         first = call.first_event_s or 0.0
         self._metrics.time_to_first_token.labels(*labels).observe(first)

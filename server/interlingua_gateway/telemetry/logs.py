@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -12,6 +13,7 @@ import msgspec
 from interlingua_gateway.core.redact import Redactor
 
 LINE_LIMIT = 16_000
+TEXT_LIMIT = 8_000
 
 
 class JsonFormatter(logging.Formatter):
@@ -31,7 +33,8 @@ class JsonFormatter(logging.Formatter):
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return self._redact(msgspec.json.encode(line, enc_hook=str).decode(), LINE_LIMIT)
+        shown = {key: _shown(value, self._redact) for key, value in line.items()}
+        return msgspec.json.encode(shown).decode()
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -42,12 +45,31 @@ class ConsoleFormatter(logging.Formatter):
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        fields: dict[str, object] = getattr(record, "fields", {})
+        given: dict[str, object] = getattr(record, "fields", {})
+        fields = {key: _shown(value, self._redact) for key, value in given.items()}
         said = " ".join(f"{k}={v}" for k, v in fields.items() if v not in (None, "", 0, [], {}))
         error = self.formatException(record.exc_info) if record.exc_info else ""
         clock = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         text = f"{clock} {record.levelname.lower():7} {record.getMessage()} {said} {error}"
         return self._redact(text.rstrip(), LINE_LIMIT)
+
+
+def _shown(value: object, redact: Redactor) -> object:
+    """`value` without secrets: texts are redacted before quoting can disguise a secret in them. A
+    list or mapping that is too long is shown as a text, so that every line is JSON."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        pairs = {redact(str(key)): _shown(item, redact) for key, item in value.items()}
+        return _bounded(pairs, redact)
+    if isinstance(value, list | tuple):
+        return _bounded([_shown(item, redact) for item in value], redact)
+    return redact(str(value), TEXT_LIMIT)
+
+
+def _bounded(value: object, redact: Redactor) -> object:
+    text = msgspec.json.encode(value).decode()
+    return value if len(text) <= TEXT_LIMIT else redact(text, TEXT_LIMIT)
 
 
 def set_up(level: str, form: str, redact: Redactor, stream: TextIO | None = None) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from interlingua_gateway.providers.local.orders import Orders, Report
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+LAST_WORDS_S = 0.3
 LOG_ERRORS = 1  # the runtime's verbosity that leaves out what callers wrote
 
 
@@ -86,7 +87,9 @@ def main() -> None:
     watch.start()
     try:
         server = xllamacpp.Server(parameters(orders))
-    except RuntimeError:  # the runtime has said why on standard error
+    except RuntimeError:
+        # The runtime says why on standard error, but a thread of its own writes it.
+        threading.Event().wait(LAST_WORDS_S)
         os._exit(1)
     ready: Report = {"address": server.listening_address}
     report.write(json.dumps(ready) + "\n")

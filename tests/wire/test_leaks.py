@@ -1,0 +1,74 @@
+"""Ten thousand cancelled streams leave memory, tasks and sockets where they were."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import psutil
+import pytest
+
+from tests.support.gateway import Running, openai, scripted
+from tests.support.listener import BEGUN
+from tests.support.requests import ask
+from tests.support.upstream import Upstream, Visit
+
+AT_ONCE = 50
+GROWTH_LIMIT_BYTES = 12 * 1024 * 1024
+
+
+async def cancelled_stream(gateway: Running) -> None:
+    call = gateway.calls.StreamGenerate(ask())
+    await call.read()
+    await call.read()
+    call.cancel()
+
+
+async def cancelled_streams(gateway: Running, count: int) -> None:
+    """`count` streams that are cancelled after their first word, some at a time."""
+
+    async def some() -> None:
+        for _ in range(count // AT_ONCE):
+            await cancelled_stream(gateway)
+
+    await asyncio.gather(*(some() for _ in range(AT_ONCE)))
+    await asyncio.wait_for(gateway.built.grpc.front.drained(), 5)
+
+
+async def unchanged(gateway: Running, count: int) -> None:
+    """Cancel `count` streams; what the process holds must be what it held before."""
+    process = psutil.Process()
+    await cancelled_streams(gateway, 1000)
+    gc.collect()
+    tasks, files = len(asyncio.all_tasks()), process.num_fds()
+    resident = process.memory_info().rss
+    await cancelled_streams(gateway, count)
+    gc.collect()
+    assert len(asyncio.all_tasks()) <= tasks + 5
+    assert process.num_fds() <= files + 2
+    assert process.memory_info().rss - resident < GROWTH_LIMIT_BYTES
+    assert gateway.in_flight == 0
+
+
+def quiet(tree: dict[str, object]) -> dict[str, object]:
+    """A line for every cancelled call would be kept in memory by the test itself."""
+    return {**tree, "telemetry": {"log_level": "error"}}
+
+
+async def test_streams_of_the_scripted_provider(start):
+    tree = quiet(scripted(talk=[{"do": "say", "text": "hi"}, {"do": "hang"}]))
+    tree["models"][0]["targets"][0]["model"] = "talk"
+    await unchanged(await start(tree), 7000)
+
+
+@pytest.mark.timeout(90)
+async def test_streams_of_an_upstream(start):
+    async def answer(visit: Visit) -> None:
+        await visit.send(BEGUN)
+        await visit.gone()
+        upstream.visits.clear()
+
+    async with Upstream(answer) as upstream:
+        gateway = await start(quiet(openai(upstream.url)), environment={"UP_KEY": "k"})
+        await unchanged(gateway, 3000)
+        await asyncio.wait_for(upstream.none_open(), 2)
