@@ -1,4 +1,4 @@
-"""Make the tables of docs/performance.md from bench/results/NAME.json."""
+"""Make the tables of docs/performance.md and the README's figures from bench/results/NAME.json."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import statistics
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from scenarios import SCENARIOS
 from subjects import BENCH, SUBJECTS
 
 DOCUMENT = BENCH.parent / "docs" / "performance.md"
+README = BENCH.parent / "README.md"
 BEGIN, END = "<!-- bench/report.py: begin -->", "<!-- bench/report.py: end -->"
 TITLES = {subject.name: subject.title for subject in SUBJECTS}
-OURS, OTHERS = "ours", ("litellm", "portkey", "smg", "echo")
+OURS, EMBEDDED = "ours", "ours-local"
+OTHERS = ("litellm", "portkey", "smg", "echo")
 TAKEN = 0.1  # of a core by other programs: above it rates and times are not to be trusted
 KEPT_UP = 0.9  # of the load that was offered
 LOAD_LIMITED = 0.95  # of the load's core: above it a rate is the load's, not the server's
@@ -239,13 +242,39 @@ def section(results: Results) -> str:
     return "\n\n".join(parts)
 
 
+def summary(results: Results) -> str:
+    """The few figures that the README quotes."""
+    machine = results["machine"]
+    tools = f"Python {machine['python']}, {results['date']}"
+    return "\n".join(
+        [
+            f"Measured on {machine['cores']} cores of {machine['cpu']} ({tools}):",
+            "",
+            f"- {_start(results, OURS)} with a provider over HTTP;",
+            f"- {_start(results, EMBEDDED)} with the embedded model, its process included.",
+        ]
+    )
+
+
+def _start(results: Results, name: str) -> str:
+    starts = results["subjects"][name]["starts"]
+    seconds = statistics.median(start["cold_start_s"] for start in starts)
+    idle = statistics.median(start["resident_idle_mb"] for start in starts)
+    return f"{seconds:.2f} s from `interlingua serve` to SERVING, {idle:.0f} MB idle,"
+
+
 def write(name: str) -> None:
-    """Replace the generated part of the document by the tables of these results."""
+    """Replace the generated parts of the documents by the figures of these results."""
     results = json.loads((BENCH / "results" / f"{name}.json").read_text())
-    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
+    _replace(DOCUMENT, section(results))
+    _replace(README, summary(results))
+    print(f"{DOCUMENT} and {README} are made from {name}.json")
+
+
+def _replace(document: Path, text: str) -> None:
+    before, _, rest = document.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
-    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{section(results)}\n\n{END}{after}")
-    print(f"{DOCUMENT} is made from {name}.json")
+    document.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from interlingua.v1 import gateway_service_pb2
 from interlingua_gateway.wire.grpc.server import SERVICES
 from tests.support.failures import failure
 from tests.support.gateway import Running, scripted
@@ -44,6 +45,7 @@ async def test_one_call_too_many_is_refused_and_health_and_reflection_are_not(st
         assert failed.metadata["max_concurrent_calls"] == "2"
         assert failed.details["QuotaFailure"].violations[0].subject == "max_concurrent_calls"
     assert (await health.Check(Check())).status == Status.SERVING
+    assert (await gateway.calls.Health(gateway_service_pb2.HealthRequest())).version
     assert (await reflect(gateway, list_services="")).list_services_response.service
     held[0].cancel()
     while gateway.in_flight == 2:

@@ -153,6 +153,16 @@ async def test_a_unix_socket_beside_tls_speaks_plain_text(start, tmp_path):
     assert await answer(grpc.aio.insecure_channel(gateway.address)) == "hello"
 
 
+async def test_a_second_gateway_does_not_take_the_socket_of_the_first(start, tmp_path):
+    tree = scripted()
+    tree["server"] = {"listen": [f"unix:{tmp_path}/taken"]}
+    first = await start(tree)
+    with pytest.raises(InternalError, match="in use"):
+        async with running(tree, tmp_path):
+            pass
+    assert await answer(grpc.aio.insecure_channel(first.address)) == "hello"
+
+
 @pytest.mark.parametrize("content", [None, b"nonsense"])
 async def test_files_that_cannot_be_used_are_a_clear_error(tmp_path, content):
     files = Files(tmp_path, trustme.CA())

@@ -161,8 +161,8 @@ telemetry: {log_level: loud}
             "did you mean 'main'?"
         ),
         (
-            "f:12:51: models[0].targets[0].price.input_usd_per_million: decimal input should have no "
-            "more than 6 decimal places"
+            "f:12:51: models[0].targets[0].price.input_usd_per_million: decimal input should have "
+            "no more than 6 decimal places"
         ),
         "f:13:5: models[1].name: the name 'a' is taken by another model",
         "f:13:5: models[1].targets: needed, but not given",
@@ -264,7 +264,7 @@ def test_header_values_are_text(read: Reader) -> None:
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="none.yaml: cannot read the file: No such file"):
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot read the file: No such file"):
         load(tmp_path / "none.yaml", {})
     (tmp_path / "binary.yaml").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="not UTF-8"):

@@ -73,15 +73,17 @@ class Front:
         self._idle.set()
 
     def unary(
-        self, service: str, name: str, method: UnaryMethod
+        self, service: str, name: str, method: UnaryMethod, *, admission: bool = True
     ) -> grpc.RpcMethodHandler[bytes, bytes]:
-        """The handler of a method with one response."""
+        """The handler of a method with one response; without `admission` it is never refused."""
         rpc = self._metrics.rpc("unary", service, name)
 
         async def handle(data: bytes, context: Context) -> bytes:
             exchange = self._exchange(name, context)
 
             async def serve() -> bytes:
+                if admission:
+                    self._admit()
                 answer = await method(data, exchange)
                 rpc.sent.inc()
                 return answer
@@ -107,6 +109,7 @@ class Front:
                 rpc.sent.inc()
 
             async def serve() -> None:
+                self._admit()
                 await method(data, exchange, write)
 
             await self._serve(serve, exchange, context, rpc)
@@ -141,7 +144,6 @@ class Front:
         code = grpc.StatusCode.OK
         self._enter()
         try:
-            self._admit()
             return await serve()
         except BaseException as error:
             failure = self.failure(error, exchange.id)

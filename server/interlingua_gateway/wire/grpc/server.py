@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -34,6 +35,9 @@ SERVICES: Final = (
     feedback_service_pb2.DESCRIPTOR.services_by_name["FeedbackService"],
     admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"],
 )
+ALWAYS_ADMITTED: Final = frozenset({"GatewayService.Health"})
+"""What must answer above all when the gateway is overloaded or about to stop."""
+
 RECEIVE_SLACK: Final = 2
 """gRPC's own limit is this many times ours, so that a message a little too large gets a proper
 answer; what is larger still is refused before it is read."""
@@ -116,7 +120,9 @@ class GrpcServer:
     def _bind(self, address: str) -> str:
         tls = None if address.startswith("unix:") else self._options.tls
         try:
-            if not (address.startswith("unix:") or self._options.so_reuseport):
+            if address.startswith("unix:"):
+                _refuse_a_used_path(address.removeprefix("unix:"))
+            elif not self._options.so_reuseport:
                 _try_to_bind(address)
             if tls is not None:
                 port = self._server.add_secure_port(address, credentials(tls))
@@ -162,6 +168,17 @@ def _try_to_bind(address: str) -> None:
             listener.bind(resolved)
 
 
+def _refuse_a_used_path(path: str) -> None:
+    """gRPC core replaces the socket at `path`, also one on which another gateway listens.
+
+    Raises:
+        OSError: somebody listens there.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        if probe.connect_ex(path) == 0:
+            raise OSError(errno.EADDRINUSE, "somebody listens there")
+
+
 def _handlers(
     service: ServiceDescriptor,
     front: Front,
@@ -177,7 +194,10 @@ def _handlers(
             )
         else:
             handlers[method.name] = front.unary(
-                service.full_name, method.name, unary.get(key, _no_method)
+                service.full_name,
+                method.name,
+                unary.get(key, _no_method),
+                admission=key not in ALWAYS_ADMITTED,
             )
     return handlers
 
