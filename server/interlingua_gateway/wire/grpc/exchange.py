@@ -13,6 +13,8 @@ from interlingua_gateway.core.ids import operation_id
 
 MARGIN_SHARE: Final = 0.05
 MARGIN_MAX_S: Final = 0.05
+ROUNDING_SHARE: Final = 0.01
+"""gRPC core sends a timeout with two to three digits, rounded up: 14.91 s arrives as 15 s."""
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _TRACE_KEYS: Final = ("traceparent", "tracestate")
@@ -46,7 +48,8 @@ class Exchange:
 
 
 def _usable(remaining_s: float) -> float:
-    return remaining_s - min(MARGIN_MAX_S, remaining_s * MARGIN_SHARE)
+    rounding_s = remaining_s * ROUNDING_SHARE
+    return remaining_s - rounding_s - min(MARGIN_MAX_S, remaining_s * MARGIN_SHARE)
 
 
 def trace_context(context: Context) -> Mapping[str, str]:

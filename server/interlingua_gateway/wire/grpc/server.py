@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -172,11 +171,11 @@ def _refuse_a_used_path(path: str) -> None:
     """gRPC core replaces the socket at `path`, also one on which another gateway listens.
 
     Raises:
-        OSError: somebody listens there.
+        InternalError: somebody listens there.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         if probe.connect_ex(path) == 0:
-            raise OSError(errno.EADDRINUSE, "somebody listens there")
+            raise InternalError(f"Cannot listen on unix:{path}: it is in use.")
 
 
 def _handlers(
