@@ -13,17 +13,35 @@ from interlingua_gateway.core.events import AttemptRecord, Outcome, Usage
 from interlingua_gateway.core.prices import Cost
 from interlingua_gateway.core.reply import Reply
 from interlingua_gateway.core.target import Target
-from interlingua_gateway.core.types import Request, Routing
+from interlingua_gateway.core.types import Request
+from interlingua_gateway.core.wishes import Caching, Caller, Priority, Routing
 
 
 class Phase(StrEnum):
     """What a call is waiting for; named when its deadline is spent."""
 
     ADMISSION = "admission"
+    QUEUE = "queue"
     CONNECT = "connect"
     FIRST_TOKEN = "first_token"
     STREAM = "stream"
     DELIVERY = "delivery"
+
+
+class CacheStatus(StrEnum):
+    """Whether an answer came from the cache."""
+
+    HIT = "hit"
+    MISS = "miss"
+    BYPASS = "bypass"
+    REFRESHED = "refreshed"
+
+
+class DedupeStatus(StrEnum):
+    """Whether an identical call in flight was joined."""
+
+    LEADER = "leader"
+    FOLLOWER = "follower"
 
 
 class Warned(msgspec.Struct, frozen=True):
@@ -55,14 +73,20 @@ class Call:
     __slots__ = (
         "_deferred",
         "attempts",
+        "cache_status",
+        "caching",
         "caller",
         "cost",
         "deadline",
+        "dedupe_status",
         "first_event_s",
         "id",
-        "method",
+        "idempotency_key",
         "metadata",
+        "method",
         "phase",
+        "priority",
+        "queue_s",
         "request",
         "routing",
         "started",
@@ -84,7 +108,10 @@ class Call:
         deadline: float | None = None,
         streaming: bool = False,
         routing: Routing | None = None,
-        caller: str = "",
+        caching: Caching | None = None,
+        priority: Priority = Priority.NORMAL,
+        idempotency_key: str = "",
+        caller: Caller | None = None,
         tags: tuple[str, ...] = (),
         metadata: Mapping[str, str] | None = None,
         trace: Mapping[str, str] | None = None,
@@ -96,7 +123,10 @@ class Call:
         self.deadline = deadline
         self.streaming = streaming
         self.routing = routing or Routing()
-        self.caller = caller
+        self.caching = caching or Caching()
+        self.priority = priority
+        self.idempotency_key = idempotency_key
+        self.caller = caller or Caller()
         self.tags = tags
         self.metadata = metadata or {}
         self.trace = trace or {}
@@ -107,6 +137,9 @@ class Call:
         self.usage: Usage | None = None
         self.cost: Cost | None = None
         self.first_event_s: float | None = None
+        self.queue_s = 0.0
+        self.cache_status: CacheStatus | None = None
+        self.dedupe_status: DedupeStatus | None = None
         self._deferred: list[Deferred] = []
 
     def defer(self, callback: Deferred) -> None:

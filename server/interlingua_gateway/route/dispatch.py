@@ -13,7 +13,8 @@ from interlingua_gateway.core.events import AttemptRecord, Outcome
 from interlingua_gateway.core.ports import Directory, Provider
 from interlingua_gateway.core.reply import Reply
 from interlingua_gateway.core.target import Target
-from interlingua_gateway.core.types import CountRequest, EmbedRequest, GenerateRequest, Leniency
+from interlingua_gateway.core.types import CountRequest, EmbedRequest, GenerateRequest
+from interlingua_gateway.core.wishes import Leniency
 from interlingua_gateway.route.plan import plan
 from interlingua_gateway.route.vitals import Vitals
 from interlingua_gateway.route.watch import Watched

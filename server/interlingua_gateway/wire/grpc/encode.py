@@ -81,7 +81,10 @@ def report(call: Call, total_s: float) -> generate_pb2.CallReport:
     first = call.first_event_s
     return generate_pb2.CallReport(
         attempts=_attempts(call),
+        cache_status=enums.CACHE_STATUSES[call.cache_status],
+        dedupe_status=enums.DEDUPE_STATUSES[call.dedupe_status],
         timings=generate_pb2.Timings(
+            queue=duration(call.queue_s),
             time_to_first_token=None if first is None else duration(first),
             total=duration(total_s),
         ),
