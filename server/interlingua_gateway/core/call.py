@@ -66,8 +66,10 @@ class Call:
     """One request: who asks, what is asked, until when, and what has become of it so far.
 
     `deadline` is in `Clock.monotonic()` seconds or None. The second half of the attributes is
-    written by the rooms that the call passes and read by the wire when it reports. `defer`
-    registers callbacks that run once, last in first out, however the call ends.
+    written by the rooms that the call passes and read by the wire when it reports. `free` says
+    that the answer cost nothing upstream on behalf of this call: it came from the cache, or another
+    call pays for it. `defer` registers callbacks that run once, last in first out, however the
+    call ends.
     """
 
     __slots__ = (
@@ -80,6 +82,7 @@ class Call:
         "deadline",
         "dedupe_status",
         "first_event_s",
+        "free",
         "id",
         "idempotency_key",
         "metadata",
@@ -140,6 +143,7 @@ class Call:
         self.queue_s = 0.0
         self.cache_status: CacheStatus | None = None
         self.dedupe_status: DedupeStatus | None = None
+        self.free = False
         self._deferred: list[Deferred] = []
 
     def defer(self, callback: Deferred) -> None:
@@ -150,6 +154,28 @@ class Call:
         """Run what was deferred; a second call does nothing."""
         while self._deferred:
             self._deferred.pop()(self, ending)
+
+    def fork(self, request: Request | None = None) -> Call:
+        """The same call, or the same caller's call for `request`, with an end of its own.
+
+        Nothing that became of this call is known to it, and nothing is deferred.
+        """
+        return Call(
+            self.request if request is None else request,
+            call_id=self.id,
+            method=self.method,
+            started=self.started,
+            deadline=self.deadline,
+            streaming=self.streaming,
+            routing=self.routing,
+            caching=self.caching,
+            priority=self.priority,
+            idempotency_key=self.idempotency_key,
+            caller=self.caller,
+            tags=self.tags,
+            metadata=self.metadata,
+            trace=self.trace,
+        )
 
 
 class Attempt:

@@ -15,7 +15,7 @@ from interlingua_gateway.core.events import (
     Usage,
     UsageUpdate,
 )
-from interlingua_gateway.core.prices import cost_of
+from interlingua_gateway.core.prices import Cost, cost_of
 from interlingua_gateway.core.reply import Reply
 from interlingua_gateway.core.types import CountRequest
 
@@ -29,7 +29,8 @@ class Account:
     """Keeps `call.usage` and `call.cost` true while the answer passes and when it breaks off.
 
     A long answer gets the usage so far as an event after every 64 deltas, estimated until the
-    provider measures it, so that whoever cancels knows what was spent.
+    provider measures it, so that whoever cancels knows what was spent. An answer that is free (it
+    came from the cache, or another call pays for it) has the usage of its original and costs 0.
     """
 
     async def __call__(self, call: Call, inner: Handler) -> Reply:
@@ -91,10 +92,8 @@ class _Meter:
         )
 
     def _put(self, usage: Usage) -> None:
-        call = self._call
-        call.usage = usage
-        price = call.target.price if call.target else None
-        call.cost = cost_of(usage, price) if price else None
+        self._call.usage = usage
+        _charge(self._call, usage)
 
     def settle(self, call: Call, ending: Ending) -> None:
         """The call has ended: estimate what the provider did not measure.
@@ -106,3 +105,13 @@ class _Meter:
         )
         if began and (self._measured is None or self._unmeasured or self._estimated_output):
             self._put(self._so_far())
+        elif call.usage is not None:
+            _charge(call, call.usage)  # who pays may have changed since it was measured
+
+
+def _charge(call: Call, usage: Usage) -> None:
+    if call.free:
+        call.cost = Cost(0)
+        return
+    price = call.target.price if call.target else None
+    call.cost = cost_of(usage, price) if price else None

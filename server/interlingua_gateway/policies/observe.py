@@ -42,7 +42,7 @@ class Observe:
         labels = _labels(call)
         error = str(ending.reason) if ending.reason else ""
         self._metrics.request_duration.labels(*labels, error).observe(ending.duration_s)
-        if call.usage is not None:
+        if call.usage is not None and not call.free:
             self._tokens(call, labels)
         if call.cost is not None:
             self._metrics.cost.labels(*labels).inc(call.cost.nano_usd / 1e9)
@@ -96,6 +96,8 @@ def _write(call: Call, ending: Ending, error: str) -> None:
                 "usage_estimated": usage.estimated if usage else False,
                 "cost_nano_usd": call.cost.nano_usd if call.cost else None,
                 "attempts": len(call.attempts),
+                "cache": str(call.cache_status or ""),
+                "dedupe": str(call.dedupe_status or ""),
                 "tags": list(call.tags),
                 "metadata": dict(call.metadata),
                 **call.trace,
