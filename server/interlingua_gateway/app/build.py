@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, MutableMapping
 from importlib.metadata import version
 from typing import TypeAlias
 
+from interlingua_gateway.app.answers import AnswerPolicies
 from interlingua_gateway.app.models import Catalogue
 from interlingua_gateway.app.providers import ProviderFactory, secrets_of
 from interlingua_gateway.app.stack import policies, stack
+from interlingua_gateway.app.stores import Stores, store_secrets
 from interlingua_gateway.config.tree import Config, ServerConfig
 from interlingua_gateway.core.clock import Clock, Tasks
 from interlingua_gateway.core.ports import Provider
@@ -24,6 +26,7 @@ from interlingua_gateway.route.vitals import Vitals
 from interlingua_gateway.telemetry.logs import set_up
 from interlingua_gateway.telemetry.metrics import Metrics
 from interlingua_gateway.telemetry.upstream import UpstreamMetrics
+from interlingua_gateway.wire.grpc.admin import AdminMethods
 from interlingua_gateway.wire.grpc.front import CODE_NAMES, Front, FrontOptions
 from interlingua_gateway.wire.grpc.gateway import GatewayMethods, GatewayOptions
 from interlingua_gateway.wire.grpc.models import Identity, ModelMethods
@@ -44,11 +47,15 @@ class Gateway:
         grpc: GrpcServer,
         http: HttpServer | None,
         providers: Mapping[str, Provider],
+        stores: Stores,
+        answers: AnswerPolicies,
         clock: Clock,
     ) -> None:
         self.grpc = grpc
         self.http = http
         self.providers = providers
+        self.stores = stores
+        self.answers = answers
         self.tasks = Tasks()
         self.ready = False
         self._clock = clock
@@ -90,6 +97,8 @@ class Gateway:
         if self.http is not None:
             await self.http.stop()
         await self.grpc.stop(0)
+        await self.answers.tasks.aclose()
+        await self.stores.aclose()
         for provider in self.providers.values():
             await provider.aclose()
 
@@ -100,7 +109,7 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
     Raises:
         InternalError: the configuration cannot be used; the message says why.
     """
-    redact = Redactor(secrets_of(config.providers))
+    redact = Redactor((*secrets_of(config.providers), *store_secrets(config)))
     set_up(config.telemetry.log_level, config.telemetry.log_format, redact)
     factory = ProviderFactory(redact, clock, environment)
     providers = {name: factory.make(name, entry) for name, entry in config.providers.items()}
@@ -109,10 +118,14 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
     vitals = Vitals(catalogue.targets, clock, _obstacles(providers))
     metrics = Metrics(CODE_NAMES.values())
     metrics.build.labels(version(DISTRIBUTION)).set(1)
+    stores = Stores(config, clock)
+    answers = AnswerPolicies(
+        config, {model.name: model for model in catalogue.models}, stores.blobs, clock
+    )
     dispatch = Dispatch(directory, providers, vitals, UpstreamMetrics(metrics), clock)
     front = Front(_front_options(config.server), metrics, redact, clock)
     gateway = GatewayMethods(
-        stack(policies(metrics, clock), dispatch),
+        stack(policies(metrics, clock, answers), dispatch),
         GatewayOptions(
             max_request_bytes=config.server.max_receive_message_bytes,
             batch_concurrency=config.server.batch_concurrency,
@@ -122,12 +135,22 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
     )
     identity = Identity(version(DISTRIBUTION), digest(config), clock.time(), tuple(providers))
     models = ModelMethods(directory, vitals, identity, clock)
-    grpc = GrpcServer(_server_options(config.server), front, gateway, models)
-    built = Gateway(grpc, None, providers, clock)
+    admin = _admin(config, stores, answers)
+    grpc = GrpcServer(_server_options(config.server), front, gateway, models, admin)
+    built = Gateway(grpc, None, providers, stores, answers, clock)
     if config.http.listen is not None:
         probes = Probes(metrics.registry, lambda: built.ready)
         built.http = HttpServer(probes, config.http.listen)
     return built
+
+
+def _admin(config: Config, stores: Stores, answers: AnswerPolicies) -> AdminMethods:
+    return AdminMethods(
+        stores.blobs,
+        answers.fingerprints.of_request,
+        unauthenticated=config.admin.unauthenticated,
+        max_request_bytes=config.server.max_receive_message_bytes,
+    )
 
 
 def digest(config: Config) -> str:

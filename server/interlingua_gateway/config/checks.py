@@ -12,9 +12,14 @@ from interlingua_gateway.config.problems import Key, suggestion
 
 Fault: TypeAlias = tuple[Key, str]
 
+_OWN_ADDRESSES = ("unix:", "127.", "localhost:", "[::1]:")
+
 
 def disagreements(values: Mapping[str, Any]) -> Iterator[Fault]:
     """Each fault between sections, with the key to mend; wrong forms are passed over."""
+    yield from _admin_faults(values)
+    if as_mapping(values.get("cache")).get("store") == "redis" and not values.get("redis"):
+        yield ("cache", "store"), "redis needs the section redis, which says where it is"
     providers = as_mapping(values.get("providers"))
     for name, entry in providers.items():
         yield from _provider_faults(name, as_mapping(entry))
@@ -23,6 +28,17 @@ def disagreements(values: Mapping[str, Any]) -> Iterator[Fault]:
     for index, model in enumerate(as_list(values.get("models"))):
         yield from _repeated_names(as_mapping(model), ("models", index), seen)
         yield from _target_faults(as_mapping(model), ("models", index), providers, deployments)
+
+
+def _admin_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
+    key = ("admin", "unauthenticated")
+    if not as_mapping(values.get("admin")).get(key[-1]):
+        return
+    listen = as_mapping(values.get("server")).get("listen", ())
+    addresses = listen.split(",") if isinstance(listen, str) else as_list(listen)
+    for address in addresses:
+        if not str(address).strip().startswith(_OWN_ADDRESSES):
+            yield key, f"anybody who reaches {address} could change the gateway"
 
 
 def _provider_faults(name: str, entry: Mapping[str, Any]) -> Iterator[Fault]:

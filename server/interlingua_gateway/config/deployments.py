@@ -7,6 +7,11 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from interlingua_gateway.config.answers import (
+    DedupeConfig,
+    EmbedBatchingConfig,
+    ModelCacheConfig,
+)
 from interlingua_gateway.config.fields import (
     BaseUrl,
     Count,
@@ -79,6 +84,9 @@ class ProviderConfig(Section):
     """Seconds after which an unused connection is closed."""
     max_response_bytes: Count = 64 * MEBIBYTE
     """Largest body in bytes of an answer that is not streamed."""
+    models_refresh_s: Seconds | None = 3600
+    """Seconds after which the provider is asked again which models it has, for those that come by a
+    pattern such as openai/*; null never asks."""
     params: References = Field(default_factory=dict)
     """Parameters for litellm, by its own names (kind litellm only). A credential must be a
     reference."""
@@ -190,6 +198,12 @@ class ModelConfig(Section):
     """What it can do, where that is not known from the price list."""
     embedding_dimensions: Count | None = None
     """Length of its embeddings."""
+    cache: ModelCacheConfig | None = None
+    """Keep its answers; {} does so with the defaults."""
+    dedupe: DedupeConfig | None = None
+    """Let identical calls in flight share one upstream call; {} does so with the defaults."""
+    embed_batching: EmbedBatchingConfig | None = None
+    """Join small Embed calls; {} does so with the defaults."""
 
 
 def _pico(usd_per_million: Decimal | None) -> int | None:
