@@ -26,7 +26,9 @@ class Stores:
         self._shared: RedisBlobs | None = None
         if self.link is not None and config.cache.store == "redis":
             self._shared = _redis("blobs").RedisBlobs(self.link, clock)
-        self.blobs: Blobs = self._shared or MemoryBlobs(config.cache.max_bytes, clock)
+        self.blobs: Blobs = (
+            MemoryBlobs(config.cache.max_bytes, clock) if self._shared is None else self._shared
+        )
 
     async def aclose(self) -> None:
         """Close the connections."""

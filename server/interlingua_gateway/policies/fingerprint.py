@@ -66,14 +66,16 @@ def sampled(request: Request) -> bool:
     return (sampling.n or 1) > 1 or (sampling.temperature != 0 and sampling.seed is None)
 
 
-def _asked(request: Request) -> Request:
-    """`request` without the end user."""
-    if isinstance(request, CountRequest):
-        return CountRequest(request=_without_user(request.request))
+def _asked(request: Request) -> tuple[object, ...]:
+    """What is asked: `request` without the end user, its biases in the order of their tokens."""
     if isinstance(request, EmbedRequest):
-        return request if request.user is None else msgspec.structs.replace(request, user=None)
-    return _without_user(request)
-
-
-def _without_user(request: GenerateRequest) -> GenerateRequest:
-    return request if request.user is None else msgspec.structs.replace(request, user=None)
+        return (msgspec.structs.replace(request, user=None),)
+    if isinstance(request, CountRequest):
+        return ("count", *_asked(request.request))
+    # The encoder orders maps by keys that are texts; these are numbers.
+    biases = sorted(request.sampling.logit_bias.items())
+    sampling = msgspec.structs.replace(request.sampling, logit_bias={}) if biases else None
+    return (
+        msgspec.structs.replace(request, user=None, sampling=sampling or request.sampling),
+        biases,
+    )
