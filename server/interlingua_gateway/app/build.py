@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TypeAlias
 
 from interlingua_gateway.app.answers import AnswerPolicies
+from interlingua_gateway.app.limits import LimitPolicies
 from interlingua_gateway.app.models import Catalogue
 from interlingua_gateway.app.providers import ProviderFactory, secrets_of
 from interlingua_gateway.app.stack import policies, stack
@@ -48,6 +49,7 @@ class Gateway:
         http: HttpServer | None,
         providers: Mapping[str, Provider],
         stores: Stores,
+        limits: LimitPolicies,
         answers: AnswerPolicies,
         clock: Clock,
     ) -> None:
@@ -55,6 +57,7 @@ class Gateway:
         self.http = http
         self.providers = providers
         self.stores = stores
+        self.limits = limits
         self.answers = answers
         self.tasks = Tasks()
         self.ready = False
@@ -97,6 +100,7 @@ class Gateway:
         if self.http is not None:
             await self.http.stop()
         await self.grpc.stop(0)
+        await self.limits.aclose()
         await self.answers.tasks.aclose()
         await self.stores.aclose()
         for provider in self.providers.values():
@@ -119,13 +123,17 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
     metrics = Metrics(CODE_NAMES.values())
     metrics.build.labels(version(DISTRIBUTION)).set(1)
     stores = Stores(config, clock)
+    _show_redis(stores, metrics)
     answers = AnswerPolicies(
         config, {model.name: model for model in catalogue.models}, stores.blobs, clock
     )
-    dispatch = Dispatch(directory, providers, vitals, UpstreamMetrics(metrics), clock)
+    limits = LimitPolicies(config, stores.counters, catalogue.targets, metrics, clock)
+    dispatch = Dispatch(
+        directory, limits.around(providers), vitals, UpstreamMetrics(metrics), clock
+    )
     front = Front(_front_options(config.server), metrics, redact, clock)
     gateway = GatewayMethods(
-        stack(policies(metrics, clock, answers), dispatch),
+        stack(policies(metrics, clock, limits, answers), dispatch),
         GatewayOptions(
             max_request_bytes=config.server.max_receive_message_bytes,
             batch_concurrency=config.server.batch_concurrency,
@@ -134,10 +142,10 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
         clock,
     )
     identity = Identity(version(DISTRIBUTION), digest(config), clock.time(), tuple(providers))
-    models = ModelMethods(directory, vitals, identity, clock)
+    models = ModelMethods(directory, vitals, limits.board, identity, clock)
     admin = _admin(config, stores, answers)
     grpc = GrpcServer(_server_options(config.server), front, gateway, models, admin)
-    built = Gateway(grpc, None, providers, stores, answers, clock)
+    built = Gateway(grpc, None, providers, stores, limits, answers, clock)
     if config.http.listen is not None:
         probes = Probes(metrics.registry, lambda: built.ready)
         built.http = HttpServer(probes, config.http.listen)
@@ -151,6 +159,12 @@ def _admin(config: Config, stores: Stores, answers: AnswerPolicies) -> AdminMeth
         unauthenticated=config.admin.unauthenticated,
         max_request_bytes=config.server.max_receive_message_bytes,
     )
+
+
+def _show_redis(stores: Stores, metrics: Metrics) -> None:
+    if stores.link is not None:
+        metrics.redis_up.set(1)
+        stores.link.watch(metrics.redis_up.set)
 
 
 def digest(config: Config) -> str:

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, cast
 from interlingua_gateway.config.tree import Config
 from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.core.errors import InternalError
-from interlingua_gateway.core.ports import Blobs
+from interlingua_gateway.core.ports import Blobs, Counters
+from interlingua_gateway.core.quota import WhenDown
 from interlingua_gateway.store.memory_blobs import MemoryBlobs
+from interlingua_gateway.store.memory_counters import MemoryCounters
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from interlingua_gateway.store.redis.blobs import RedisBlobs
     from interlingua_gateway.store.redis.connection import RedisLink
+    from interlingua_gateway.store.redis.counters import RedisCounters
 
 
 class Stores:
@@ -30,8 +33,13 @@ class Stores:
             MemoryBlobs(config.cache.max_bytes, clock) if self._shared is None else self._shared
         )
 
+        self._counted = _shared_counters(config, self.link, clock)
+        self.counters: Counters = self._counted or MemoryCounters(clock)
+
     async def aclose(self) -> None:
         """Close the connections."""
+        if self._counted is not None:
+            await self._counted.aclose()
         if self._shared is not None:
             await self._shared.aclose()
         if self.link is not None:
@@ -56,6 +64,14 @@ def _link(config: Config, clock: Clock) -> RedisLink | None:
         timeout_s=config.redis.timeout_s,
     )
     return cast("RedisLink", module.RedisLink(settings, clock))
+
+
+def _shared_counters(config: Config, link: RedisLink | None, clock: Clock) -> RedisCounters | None:
+    if link is None or not config.limits.rules:
+        return None
+    when_down = WhenDown(config.limits.when_redis_is_down)
+    counters = _redis("counters").RedisCounters(link, when_down, clock)
+    return cast("RedisCounters", counters)
 
 
 def _redis(name: str) -> ModuleType:

@@ -23,6 +23,7 @@ def disagreements(values: Mapping[str, Any]) -> Iterator[Fault]:
     providers = as_mapping(values.get("providers"))
     for name, entry in providers.items():
         yield from _provider_faults(name, as_mapping(entry))
+    yield from _limit_faults(as_mapping(values.get("limits")), providers)
     seen: dict[str, Key] = {}
     deployments: dict[str, tuple[object, object]] = {}
     for index, model in enumerate(as_list(values.get("models"))):
@@ -54,6 +55,13 @@ def _provider_faults(name: str, entry: Mapping[str, Any]) -> Iterator[Fault]:
     for section, owner in (("params", "litellm"), ("local", "local"), ("script", "scripted")):
         if entry.get(section) and isinstance(kind, str) and kind != owner:
             yield (*key, section), f"belongs to kind {owner}, this provider is of kind {kind}"
+
+
+def _limit_faults(limits: Mapping[str, Any], providers: Mapping[str, Any]) -> Iterator[Fault]:
+    for index, rule in enumerate(map(as_mapping, as_list(limits.get("rules")))):
+        for place, name in enumerate(as_list(rule.get("providers"))):
+            if isinstance(name, str) and name not in providers:
+                yield ("limits", "rules", index, "providers", place), _no_provider(name, providers)
 
 
 def _repeated_names(model: Mapping[str, Any], key: Key, seen: dict[str, Key]) -> Iterator[Fault]:

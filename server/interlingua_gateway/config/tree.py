@@ -18,6 +18,7 @@ from interlingua_gateway.config.fields import (
     Seconds,
     SecondsOrZero,
 )
+from interlingua_gateway.config.limits import LimitsConfig
 from interlingua_gateway.config.section import Section
 
 MEBIBYTE = 1024 * 1024
@@ -156,3 +157,5 @@ class Config(Section):
     models: tuple[ModelConfig, ...] = ()
     """Names that callers may use. By default `provider/*` for each provider, and `smollm2` for
     the embedded model."""
+    limits: LimitsConfig = Field(default_factory=LimitsConfig)
+    """Limits of requests, tokens and concurrent calls."""

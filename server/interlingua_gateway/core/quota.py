@@ -20,6 +20,15 @@ class Measure(StrEnum):
     CONCURRENT = "concurrent_requests"
 
 
+class WhenDown(StrEnum):
+    """What holds while a shared store of counters does not answer: limits of each process on its
+    own, no limits, or nobody is let in."""
+
+    LOCAL = "local"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
 class Bucket(msgspec.Struct, frozen=True, kw_only=True):
     """One counter. A rate is a token bucket: what is taken from its `capacity` comes back at
     `per_s` units a second, so that in any `t` seconds at most `capacity + per_s * t` can be taken.
@@ -71,9 +80,3 @@ def longest(waits: Sequence[float | None]) -> float | None:
     """The longest of `waits`, or None if one is not known."""
     known = [wait for wait in waits if wait is not None]
     return max(known) if len(known) == len(waits) else None
-
-
-def tokens_reserved(grant: Grant) -> float:
-    """The most that `grant` holds of any bucket of tokens."""
-    amounts = [c.amount for c in grant.charges if c.bucket.measure is Measure.TOKENS]
-    return max(amounts, default=0.0)

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -15,7 +14,7 @@ from redis.exceptions import NoScriptError
 
 from interlingua_gateway.core.clock import Clock, Tasks
 from interlingua_gateway.core.ids import operation_id
-from interlingua_gateway.core.quota import Bucket, Charge, Grant, Refusal
+from interlingua_gateway.core.quota import Bucket, Charge, Grant, Refusal, WhenDown
 from interlingua_gateway.store.memory_counters import MemoryCounters
 from interlingua_gateway.store.redis.connection import RedisLink, StoreDown
 from interlingua_gateway.store.redis.orders import (
@@ -39,14 +38,6 @@ reserved, never too little."""
 RENEW_EVERY_S: Final = LEASE_S / 3
 
 DIGEST: Final = hashlib.sha1(ORDERS.encode(), usedforsecurity=False).hexdigest()
-
-
-class WhenDown(StrEnum):
-    """What holds while Redis does not answer."""
-
-    LOCAL = "local"
-    OPEN = "open"
-    CLOSED = "closed"
 
 
 class RedisCounters:
