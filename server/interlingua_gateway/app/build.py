@@ -13,6 +13,7 @@ from interlingua_gateway.app.models import Catalogue
 from interlingua_gateway.app.providers import ProviderFactory, secrets_of
 from interlingua_gateway.app.stack import policies, stack
 from interlingua_gateway.app.stores import Stores, store_secrets
+from interlingua_gateway.config.defaults import row_of
 from interlingua_gateway.config.tree import Config, ServerConfig
 from interlingua_gateway.core.clock import Clock, Tasks
 from interlingua_gateway.core.ports import Provider
@@ -23,6 +24,7 @@ from interlingua_gateway.providers.local.supervisor import Failed, LocalModel, R
 from interlingua_gateway.providers.price_map import load as load_prices
 from interlingua_gateway.route.directory import Directory
 from interlingua_gateway.route.dispatch import Dispatch
+from interlingua_gateway.route.listing import Listing, Source
 from interlingua_gateway.route.vitals import Vitals
 from interlingua_gateway.telemetry.logs import set_up
 from interlingua_gateway.telemetry.metrics import Metrics
@@ -51,6 +53,7 @@ class Gateway:
         stores: Stores,
         limits: LimitPolicies,
         answers: AnswerPolicies,
+        listing: Listing,
         clock: Clock,
     ) -> None:
         self.grpc = grpc
@@ -59,12 +62,15 @@ class Gateway:
         self.stores = stores
         self.limits = limits
         self.answers = answers
+        self.listing = listing
         self.tasks = Tasks()
         self.ready = False
         self._clock = clock
 
     def start_models(self, on_event: OnEvent) -> None:
-        """Start what takes long: the embedded models, and litellm where it is needed."""
+        """Start what takes long: the embedded models, litellm where it is needed, and the lists
+        of models that providers offer."""
+        self.listing.start(self.tasks)
         for name, provider in self.providers.items():
             if isinstance(provider, LocalProvider):
                 provider.model.start()
@@ -142,10 +148,11 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
         clock,
     )
     identity = Identity(version(DISTRIBUTION), digest(config), clock.time(), tuple(providers))
-    models = ModelMethods(directory, vitals, limits.board, identity, clock)
+    listing = Listing(directory, _sources(config, providers), clock, catalogue.complete)
+    models = ModelMethods(listing, vitals, limits.board, identity, clock)
     admin = _admin(config, stores, answers)
     grpc = GrpcServer(_server_options(config.server), front, gateway, models, admin)
-    built = Gateway(grpc, None, providers, stores, limits, answers, clock)
+    built = Gateway(grpc, None, providers, stores, limits, answers, listing, clock)
     if config.http.listen is not None:
         probes = Probes(metrics.registry, lambda: built.ready)
         built.http = HttpServer(probes, config.http.listen)
@@ -165,6 +172,16 @@ def _show_redis(stores: Stores, metrics: Metrics) -> None:
     if stores.link is not None:
         metrics.redis_up.set(1)
         stores.link.watch(metrics.redis_up.set)
+
+
+def _sources(config: Config, providers: Mapping[str, Provider]) -> Mapping[str, Source]:
+    found: dict[str, Source] = {}
+    for name, entry in config.providers.items():
+        if entry.models_refresh_s is not None:
+            row = row_of(name, entry.kind)
+            prefix = row.prefix if row is not None else ""
+            found[name] = Source(providers[name], entry.models_refresh_s, prefix)
+    return found
 
 
 def digest(config: Config) -> str:

@@ -48,6 +48,17 @@ class Catalogue:
             return target
         return msgspec.structs.replace(target, price=self._facts(target).price)
 
+    def complete(self, model: Model) -> Model:
+        """`model` with what it does not say itself and the list knows of its first target."""
+        facts = self._facts(model.targets[0])
+        return msgspec.structs.replace(
+            model,
+            capabilities=model.capabilities or facts.capabilities,
+            context_window_tokens=model.context_window_tokens or facts.context_window_tokens,
+            max_output_tokens=model.max_output_tokens or facts.max_output_tokens,
+            embedding_dimensions=model.embedding_dimensions or facts.embedding_dimensions,
+        )
+
     def _model(self, config: ModelConfig, name: str) -> Model:
         pattern = "*" in name
         targets = tuple(self._target(config, target) for target in config.targets)
