@@ -12,6 +12,7 @@ import pytest
 from interlingua.v1 import admin_service_pb2, admin_service_pb2_grpc, generate_pb2
 from tests.support.calls import until
 from tests.support.gateway import Running, openai, running
+from tests.support.redis_server import redis_server
 from tests.support.requests import ask, embed
 from tests.support.subjects import answer_openai
 from tests.support.upstream import LAST_CHUNK, STREAM_HEAD, Upstream, Visit, sse
@@ -271,3 +272,40 @@ async def test_wishes_of_a_cache_that_is_not_there(
             await gateway.calls.Generate(ask(cache=only))
         assert failure.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert "cache.mode" in str(failure.value.details())
+
+
+async def test_gateways_share_answers_and_operations_through_redis(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    directories = [tmp_path / "one", tmp_path / "two"]
+    for directory in directories:
+        directory.mkdir()
+    with redis_server() as server:
+        async with Upstream(answer_openai) as upstream:
+            tree = _kept(f"{upstream.url}/v1", unauthenticated=True)
+            tree |= {"redis": {"url": server.url, "timeout_s": 5}, "cache": {"store": "redis"}}
+            async with (
+                running(tree, directories[0], environment=environment) as one,
+                running(tree, directories[1], environment=environment) as two,
+            ):
+                first = await one.calls.Generate(ask())
+                once = await one.calls.Generate(ask("once", idempotency_key="k", cache=BYPASS))
+                await one.built.stores.blobs.settled()
+                again = await two.calls.Generate(ask())
+                twice = await two.calls.Generate(ask("once", idempotency_key="k", cache=BYPASS))
+                assert again.report.cache_status == generate_pb2.CACHE_STATUS_HIT
+                assert again.candidates == first.candidates
+                assert twice.report.dedupe_status == generate_pb2.DEDUPE_STATUS_FOLLOWER
+                assert twice.candidates == once.candidates
+                assert len(upstream.visits) == 2
+                admin = admin_service_pb2_grpc.AdminServiceStub(two.channel)
+                everything = admin_service_pb2.InvalidateCacheRequest(model="default")
+                assert (await admin.InvalidateCache(everything)).removed == 2
+                gone = await one.calls.Generate(ask())
+                assert gone.report.cache_status == generate_pb2.CACHE_STATUS_MISS
+                server.kill()
+                missed = await two.calls.Generate(ask())
+                assert missed.report.cache_status == generate_pb2.CACHE_STATUS_MISS
+                with pytest.raises(grpc.aio.AioRpcError) as failure:
+                    await admin.InvalidateCache(everything)
+                assert failure.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -100,6 +100,8 @@ class Cache:
         kept = recording.kept(ending, self._clock.time(), request)
         if kept is None or not is_complete(call, kept.answer):
             return
+        if call.target is None or call.target.deployment != kept.start.deployment:
+            return  # another target went on with the answer of the first
         data = self._codec.encode(kept)
         if len(data) <= rule.max_answer_bytes:
             ttl_s = call.caching.ttl_s or rule.ttl_s

@@ -175,6 +175,18 @@ async def test_an_answer_of_a_fallback_is_not_kept(clock: ManualClock) -> None:
     assert await stage.statuses({}, {}) == ["miss", "miss"]
 
 
+async def test_an_answer_that_another_target_continued_is_not_kept(clock: ManualClock) -> None:
+    answer = _reply(TextDelta(0, "x"), STOP)
+
+    async def continued(call: Call) -> Reply:
+        reply = await answer(call)
+        call.target = target("other")
+        return reply
+
+    stage = Stage(clock, continued)
+    assert await stage.statuses({}, {}) == ["miss", "miss"]
+
+
 async def test_an_answer_with_a_warning_is_not_kept(clock: ManualClock) -> None:
     answer = _reply(TextDelta(0, "x"), STOP)
 
