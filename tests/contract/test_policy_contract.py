@@ -21,9 +21,14 @@ from interlingua_gateway.policies.embed_batches import EmbedBatches, EmbedBatchR
 from interlingua_gateway.policies.fingerprint import Fingerprints
 from interlingua_gateway.policies.flight import Flights
 from interlingua_gateway.policies.idempotency import Idempotency
+from interlingua_gateway.policies.limit import Limit
+from interlingua_gateway.policies.limit_rules import Dimension, LimitRule, Rate, Rules
 from interlingua_gateway.policies.observe import Observe
+from interlingua_gateway.policies.queue import Queue, QueueOptions
 from interlingua_gateway.providers.script import Fail, Hang, Say, Script
 from interlingua_gateway.store.memory_blobs import MemoryBlobs
+from interlingua_gateway.store.memory_counters import MemoryCounters
+from interlingua_gateway.telemetry.limits import LimitMetrics
 from interlingua_gateway.telemetry.metrics import Metrics
 from tests.support.calls import Reader, ask, call, collect, embed, started, until
 from tests.support.innermost import Innermost, target
@@ -85,6 +90,33 @@ def _embed_batches(clock: ManualClock, tasks: Tasks) -> Subject:
     return Subject(policy, lambda: policy.gathering)
 
 
+def _limit(clock: ManualClock, tasks: Tasks) -> Subject:
+    """Every reservation and place is held in the gauge until its call has ended."""
+    metrics = Metrics()
+    limits = LimitMetrics(metrics)
+    counters = MemoryCounters(clock)
+    rule = LimitRule(
+        name="rule",
+        per=frozenset({Dimension.TENANT, Dimension.MODEL}),
+        requests=Rate(10, 10),
+        tokens=Rate(10_000, 10_000),
+        concurrent=1,
+    )
+    queue = Queue(counters, QueueOptions(max_waiting=10), limits, clock)
+    policy = Limit(Rules([rule], 100), queue, counters, {}, limits)
+
+    def held() -> int:
+        values = [
+            metrics.registry.get_sample_value(
+                "interlingua_limit_reserved", {"rule": "rule", "limit": limit}
+            )
+            for limit in ("tokens_per_minute", "concurrent_requests")
+        ]
+        return len(queue) + sum(int(value or 0) for value in values)
+
+    return Subject(policy, held)
+
+
 POLICIES: Mapping[str, Callable[[ManualClock, Tasks], Subject]] = {
     "observe": _observe,
     "account": _account,
@@ -92,6 +124,7 @@ POLICIES: Mapping[str, Callable[[ManualClock, Tasks], Subject]] = {
     "dedupe": _dedupe,
     "idempotency": _idempotency,
     "embed_batches": _embed_batches,
+    "limit": _limit,
 }
 
 

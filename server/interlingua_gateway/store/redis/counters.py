@@ -50,7 +50,7 @@ class RedisCounters:
 
     def __init__(self, link: RedisLink, when_down: WhenDown, clock: Clock) -> None:
         self._link = link
-        self._when_down = when_down
+        self.when_down = when_down
         self._clock = clock
         self._exchanges = Tasks()
         self._tasks = Tasks()
@@ -109,9 +109,9 @@ class RedisCounters:
         await self._tasks.aclose()
 
     async def _without_redis(self, charges: Sequence[Charge]) -> Grant | Refusal:
-        if self._when_down is WhenDown.CLOSED:
+        if self.when_down is WhenDown.CLOSED:
             raise StoreDown
-        if self._when_down is WhenDown.OPEN:
+        if self.when_down is WhenDown.OPEN:
             return Grant(charges=())
         return await self._local.reserve(charges)
 
@@ -128,8 +128,8 @@ class RedisCounters:
                 await self._exchange([self._orders.popleft() for _ in range(count)])
         finally:
             self._exchanging = False
-            left, self._orders = self._orders, deque()
-            self._fail(left)
+            _without_answer(self._orders)
+            self._orders = deque(order for order in self._orders if isinstance(order, Settle))
 
     async def _exchange(self, orders: Sequence[Order]) -> None:
         orders = [order for order in orders if not _left(order)]
@@ -142,18 +142,20 @@ class RedisCounters:
 
         try:
             data = await self._link.do(send)
+            self._deliver(orders, msgspec.msgpack.decode(data, type=Reply))
         except StoreDown:
-            self._fail([_sent(order) for order in orders])
-            return
-        self._deliver(orders, msgspec.msgpack.decode(data, type=Reply))
+            for order in orders:
+                if isinstance(order, Settle):
+                    self._keep(Settle(order.grant, order.tokens, again=True))
+        finally:
+            _without_answer(orders)
 
     def _deliver(self, orders: Sequence[Order], reply: Reply) -> None:
-        epoch = reply.epoch.decode()
         for order, numbers in zip(orders, reply.results, strict=True):
             if isinstance(order, Look) and not order.result.cancelled():
                 order.result.set_result(numbers)
             elif isinstance(order, Reserve):
-                self._granted(order, verdict(order, epoch, numbers))
+                self._granted(order, verdict(order, reply.epoch, numbers))
 
     def _granted(self, order: Reserve, given: Grant | Refusal) -> None:
         if order.result.cancelled():
@@ -166,14 +168,6 @@ class RedisCounters:
                 self._renewing = True
                 self._tasks.start(self._renew(), "renew-leases")
         order.result.set_result(given)
-
-    def _fail(self, orders: Iterable[Order]) -> None:
-        """These found no Redis: whoever waits decides without it; settlements are kept."""
-        for order in orders:
-            if isinstance(order, Settle):
-                self._keep(order)
-            elif isinstance(order, Reserve | Look) and not order.result.done():
-                order.result.set_exception(StoreDown())
 
     def _keep(self, order: Settle) -> None:
         self._orders.append(order)
@@ -201,9 +195,11 @@ def _left(order: Order) -> bool:
     return isinstance(order, Reserve | Look) and order.result.cancelled()
 
 
-def _sent(order: Order) -> Order:
-    """`order`, of which nobody knows whether Redis has carried it out."""
-    return Settle(order.grant, order.tokens, again=True) if isinstance(order, Settle) else order
+def _without_answer(orders: Iterable[Order]) -> None:
+    """Whoever still waits for one of `orders` decides without Redis."""
+    for order in orders:
+        if isinstance(order, Reserve | Look) and not order.result.done():
+            order.result.set_exception(StoreDown())
 
 
 async def _run(client: Redis, batch: Batch) -> bytes:

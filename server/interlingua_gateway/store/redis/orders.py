@@ -57,7 +57,7 @@ Order: TypeAlias = Reserve | Settle | Look | Renew
 class Reply(msgspec.Struct, array_like=True):
     """What the script gives: the epoch, and a list of numbers for each order."""
 
-    epoch: bytes
+    epoch: str
     results: Sequence[Sequence[float]]
 
 
