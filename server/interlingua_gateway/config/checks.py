@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any, TypeAlias
 
 from interlingua_gateway.config.defaults import row_of
@@ -11,8 +12,6 @@ from interlingua_gateway.config.known import BY_NAME
 from interlingua_gateway.config.problems import Key, suggestion
 
 Fault: TypeAlias = tuple[Key, str]
-
-_OWN_ADDRESSES = ("unix:", "127.", "localhost:", "[::1]:")
 
 
 def disagreements(values: Mapping[str, Any]) -> Iterator[Fault]:
@@ -37,9 +36,19 @@ def _admin_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
         return
     listen = as_mapping(values.get("server")).get("listen", ())
     addresses = listen.split(",") if isinstance(listen, str) else as_list(listen)
-    for address in addresses:
-        if not str(address).strip().startswith(_OWN_ADDRESSES):
+    for address in (str(address).strip() for address in addresses):
+        if not _is_of_this_machine(address):
             yield key, f"anybody who reaches {address} could change the gateway"
+
+
+def _is_of_this_machine(address: str) -> bool:
+    if address.startswith(("unix:", "localhost:")):
+        return True
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _provider_faults(name: str, entry: Mapping[str, Any]) -> Iterator[Fault]:
