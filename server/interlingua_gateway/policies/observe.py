@@ -44,6 +44,10 @@ class Observe:
         self._metrics.request_duration.labels(*labels, error).observe(ending.duration_s)
         if call.usage is not None and not call.free:
             self._tokens(call, labels)
+        if call.cache_status is not None:
+            self._metrics.cached.labels(str(call.cache_status)).inc()
+        if call.dedupe_status is not None:
+            self._metrics.shared.labels(str(call.dedupe_status)).inc()
         if call.cost is not None:
             self._metrics.cost.labels(*labels).inc(call.cost.nano_usd / 1e9)
         _write(call, ending, error)

@@ -115,6 +115,13 @@ class Metrics:
             _GEN_AI,
         )
 
+        self.cached = count(
+            "interlingua_cache_calls", "Calls to models with a cache, by status.", ("status",)
+        )
+        self.shared = count(
+            "interlingua_dedupe_calls", "Calls that may share an answer, by role.", ("role",)
+        )
+
     def _upstream_metrics(self) -> None:
         count = self._counter
         self.operation_duration = self._histogram(

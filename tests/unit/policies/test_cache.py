@@ -33,8 +33,10 @@ from interlingua_gateway.core.wishes import CacheMode, Caching, Caller, Leniency
 from interlingua_gateway.policies.account import Account
 from interlingua_gateway.policies.cache import Cache, CacheRule
 from interlingua_gateway.policies.fingerprint import Fingerprints
+from interlingua_gateway.policies.observe import Observe
 from interlingua_gateway.providers.script import CallTool, Fail, Hang, Say
 from interlingua_gateway.store.memory_blobs import MemoryBlobs
+from interlingua_gateway.telemetry.metrics import Metrics
 from tests.support.calls import Reader, ask, call, collect, embed, started, until
 from tests.support.innermost import Innermost, target
 from tests.support.manual_clock import ManualClock
@@ -264,6 +266,24 @@ async def test_removal_by_label(stage: Stage) -> None:
         await fill()
         assert await stage.blobs.remove(label) == count, label
         assert len(stage.blobs) == 2 - count
+
+
+async def test_metrics_tell_hits_and_leave_out_their_tokens(stage: Stage) -> None:
+    metrics = Metrics()
+    observed = stack((Observe(metrics, stage.clock),), stage.handler)
+    for _ in range(3):
+        await run(call(clock=stage.clock), observed, collect, stage.clock)
+    value = metrics.registry.get_sample_value
+    assert value("interlingua_cache_calls_total", {"status": "miss"}) == 1
+    assert value("interlingua_cache_calls_total", {"status": "hit"}) == 2
+    labels = {
+        "gen_ai_operation_name": "chat",
+        "gen_ai_provider_name": "stage",
+        "gen_ai_request_model": "text",
+    }
+    tokens = {**labels, "gen_ai_token_type": "output"}
+    assert value("gen_ai_client_token_usage_count", tokens) == 1
+    assert value("interlingua_cost_usd_total", labels) == pytest.approx(3e-9)
 
 
 async def test_wishes_without_a_cache(clock: ManualClock) -> None:
