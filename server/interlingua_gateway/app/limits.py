@@ -49,6 +49,11 @@ class LimitPolicies:
             for name, provider in providers.items()
         }
 
+    @property
+    def waiting(self) -> int:
+        """Calls that wait now."""
+        return len(self._queue)
+
     async def aclose(self) -> None:
         """Refuse all that wait."""
         await self._queue.aclose()

@@ -18,6 +18,7 @@ from interlingua_gateway.core.types import CountRequest, EmbedRequest, Request
 
 MINUTE_S: Final = 60.0
 LONGEST_NAME: Final = 100
+MAX_KNOWN: Final = 4096
 
 
 class Dimension(StrEnum):
@@ -64,6 +65,7 @@ class Rules:
         )
         self._expected_output_tokens = expected_output_tokens
         self._counts_tokens = any(rule.tokens for rule, _ in self._rules)
+        self._known: dict[tuple[str, str], tuple[Bucket, ...]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._rules)
@@ -96,8 +98,17 @@ class Rules:
         found: list[Bucket] = []
         for rule, models in self._rules:
             if _matches(rule, models, values):
-                found.extend(_buckets(rule, _subject(rule, values)))
+                found.extend(self._of(rule, _subject(rule, values)))
         return found
+
+    def _of(self, rule: LimitRule, subject: str) -> tuple[Bucket, ...]:
+        """The buckets of one subject; those of recent ones are kept ready."""
+        known = self._known.get((rule.name, subject))
+        if known is None:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            known = self._known[rule.name, subject] = tuple(_buckets(rule, subject))
+        return known
 
 
 def of_call(call: Call, names: Mapping[str, str]) -> Mapping[Dimension, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from prometheus_client import Gauge
+
 from interlingua_gateway.core.call import Call
 from interlingua_gateway.core.errors import GatewayError
-from interlingua_gateway.core.quota import Grant, Measure
+from interlingua_gateway.core.quota import Bucket, Grant, Measure
 from interlingua_gateway.telemetry.metrics import Metrics
 
 
@@ -13,6 +15,7 @@ class LimitMetrics:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._reserved: dict[tuple[str, Measure], Gauge] = {}
 
     def waits(self, call: Call) -> None:
         """A call waits in the queue."""
@@ -43,5 +46,12 @@ class LimitMetrics:
         for charge in grant.charges:
             bucket = charge.bucket
             if bucket.measure is not Measure.REQUESTS:
-                gauge = self._metrics.limit_reserved.labels(bucket.rule, str(bucket.measure))
-                gauge.inc(sign * charge.amount)
+                self._gauge(bucket).inc(sign * charge.amount)
+
+    def _gauge(self, bucket: Bucket) -> Gauge:
+        """Looked up once for each rule and limit."""
+        key = (bucket.rule, bucket.measure)
+        if key not in self._reserved:
+            labels = (bucket.rule, str(bucket.measure))
+            self._reserved[key] = self._metrics.limit_reserved.labels(*labels)
+        return self._reserved[key]
