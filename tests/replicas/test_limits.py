@@ -183,6 +183,22 @@ async def test_tokens(redis: RedisServer, tmp_path: Path) -> None:
     assert most - 3 * LARGE_RESERVES <= tally.tokens <= most
 
 
+async def test_queues_share_a_limit(redis: RedisServer, tmp_path: Path) -> None:
+    """Each gateway has a queue of its own before the one limit: all calls are served, at its rate."""
+    rule = {
+        "name": "all",
+        "models": ["limited"],
+        "requests_per_minute": 6000,
+        "burst_requests": 100,
+    }
+    limits = {"rules": [rule], "queue": {"max_waiting": CALLERS}}
+    async with replicas(redis, tmp_path, limits) as gateways:
+        tally = await gateways.crowd(3, _asked("hello", 5))
+    print(tally)
+    assert tally.reasons == {"": 600}
+    assert 5.0 <= tally.took_s < 6.0
+
+
 # How many limits hold for the gateways together while Redis is away (None: no limit), and why
 # calls are refused.
 OUTAGES = {
