@@ -128,7 +128,7 @@ def _process(redis: RedisServer, directory: Path, limits: Mapping[str, object]) 
     tree = {
         "server": {"listen": [address], "drain": {"delay_s": 0}},
         "http": {"listen": None},
-        "telemetry": {"log_level": "error", "log_format": "json"},
+        "telemetry": {"log_level": os.environ.get("LL","error"), "log_format": "json"},
         "data_dir": str(directory / "data"),
         "providers": {"stage": {"kind": "scripted"}},
         "models": [{"name": name, "targets": [target]} for name in ("limited", "free")],

@@ -11,6 +11,7 @@ from interlingua_gateway.app.answers import AnswerPolicies
 from interlingua_gateway.app.limits import LimitPolicies
 from interlingua_gateway.app.models import Catalogue
 from interlingua_gateway.app.providers import ProviderFactory, secrets_of
+from interlingua_gateway.app.routing import Routing
 from interlingua_gateway.app.stack import policies, stack
 from interlingua_gateway.app.stores import Stores, store_secrets
 from interlingua_gateway.config.defaults import row_of
@@ -22,10 +23,7 @@ from interlingua_gateway.providers.litellm import LiteLLMProvider
 from interlingua_gateway.providers.local.provider import LocalProvider
 from interlingua_gateway.providers.local.supervisor import Failed, LocalModel, Ready
 from interlingua_gateway.providers.price_map import load as load_prices
-from interlingua_gateway.route.directory import Directory
-from interlingua_gateway.route.dispatch import Dispatch
 from interlingua_gateway.route.listing import Listing, Source
-from interlingua_gateway.route.vitals import Vitals
 from interlingua_gateway.telemetry.logs import set_up
 from interlingua_gateway.telemetry.metrics import Metrics
 from interlingua_gateway.telemetry.upstream import UpstreamMetrics
@@ -54,6 +52,7 @@ class Gateway:
         limits: LimitPolicies,
         answers: AnswerPolicies,
         listing: Listing,
+        routing: Routing,
         clock: Clock,
     ) -> None:
         self.grpc = grpc
@@ -63,14 +62,16 @@ class Gateway:
         self.limits = limits
         self.answers = answers
         self.listing = listing
+        self.routing = routing
         self.tasks = Tasks()
         self.ready = False
         self._clock = clock
 
     def start_models(self, on_event: OnEvent) -> None:
-        """Start what takes long: the embedded models, litellm where it is needed, and the lists
-        of models that providers offer."""
+        """Start what takes long: the embedded models, litellm where it is needed, the lists of
+        models that providers offer, and health checks."""
         self.listing.start(self.tasks)
+        self.routing.start_checks(self.providers, self.tasks)
         for name, provider in self.providers.items():
             if isinstance(provider, LocalProvider):
                 provider.model.start()
@@ -124,9 +125,10 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
     factory = ProviderFactory(redact, clock, environment)
     providers = {name: factory.make(name, entry) for name, entry in config.providers.items()}
     catalogue = Catalogue(config, load_prices())
-    directory = Directory(catalogue.models, catalogue.enrich)
-    vitals = Vitals(catalogue.targets, clock, _obstacles(providers))
     metrics = Metrics(CODE_NAMES.values())
+    routing = Routing(
+        config.routing, catalogue, _obstacles(providers), UpstreamMetrics(metrics), clock
+    )
     metrics.build.labels(version(DISTRIBUTION)).set(1)
     stores = Stores(config, clock)
     _show_redis(stores, metrics)
@@ -134,9 +136,7 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
         config, {model.name: model for model in catalogue.models}, stores.blobs, clock
     )
     limits = LimitPolicies(config, stores.counters, catalogue.targets, metrics, clock)
-    dispatch = Dispatch(
-        directory, limits.around(providers), vitals, UpstreamMetrics(metrics), clock
-    )
+    dispatch = routing.dispatch(limits.around(providers))
     front = Front(_front_options(config.server), metrics, redact, clock)
     gateway = GatewayMethods(
         stack(policies(metrics, clock, limits, answers), dispatch),
@@ -148,11 +148,11 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
         clock,
     )
     identity = Identity(version(DISTRIBUTION), digest(config), clock.time(), tuple(providers))
-    listing = Listing(directory, _sources(config, providers), clock, catalogue.complete)
-    models = ModelMethods(listing, vitals, limits.board, identity, clock)
+    listing = Listing(routing.directory, _sources(config, providers), clock, catalogue.complete)
+    models = ModelMethods(listing, routing.vitals, limits.board, identity, clock)
     admin = _admin(config, stores, answers)
     grpc = GrpcServer(_server_options(config.server), front, gateway, models, admin)
-    built = Gateway(grpc, None, providers, stores, limits, answers, listing, clock)
+    built = Gateway(grpc, None, providers, stores, limits, answers, listing, routing, clock)
     if config.http.listen is not None:
         probes = Probes(metrics.registry, lambda: built.ready)
         built.http = HttpServer(probes, config.http.listen)

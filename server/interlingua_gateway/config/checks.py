@@ -23,6 +23,7 @@ def disagreements(values: Mapping[str, Any]) -> Iterator[Fault]:
     for name, entry in providers.items():
         yield from _provider_faults(name, as_mapping(entry))
     yield from _limit_faults(as_mapping(values.get("limits")), providers)
+    yield from _name_faults(values)
     seen: dict[str, Key] = {}
     deployments: dict[str, tuple[object, object]] = {}
     for index, model in enumerate(as_list(values.get("models"))):
@@ -71,6 +72,32 @@ def _limit_faults(limits: Mapping[str, Any], providers: Mapping[str, Any]) -> It
         for place, name in enumerate(as_list(rule.get("providers"))):
             if isinstance(name, str) and name not in providers:
                 yield ("limits", "rules", index, "providers", place), _no_provider(name, providers)
+
+
+def _name_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
+    """Models that fallbacks and rules name, but that are not there."""
+    models = [as_mapping(model) for model in as_list(values.get("models"))]
+    known = [n for m in models for n in (m.get("name"), *as_list(m.get("aliases")))]
+    names = [name for name in known if isinstance(name, str)]
+    for where, name in _named_models(values, models):
+        if models and isinstance(name, str) and not any(_serves(n, name) for n in names):
+            yield where, f"no model {name!r} is configured{suggestion(name, names)}"
+
+
+def _named_models(
+    values: Mapping[str, Any], models: list[Mapping[str, Any]]
+) -> Iterator[tuple[Key, object]]:
+    for index, model in enumerate(models):
+        for kind, chain in as_mapping(model.get("fallbacks")).items():
+            for place, name in enumerate(as_list(chain)):
+                yield ("models", index, "fallbacks", kind, place), name
+    rules = as_list(as_mapping(values.get("routing")).get("rules"))
+    for index, rule in enumerate(map(as_mapping, rules)):
+        yield ("routing", "rules", index, "use"), rule.get("use")
+
+
+def _serves(pattern: str, name: str) -> bool:
+    return name == pattern or ("*" in pattern and name.startswith(pattern.rstrip("*")))
 
 
 def _repeated_names(model: Mapping[str, Any], key: Key, seen: dict[str, Key]) -> Iterator[Fault]:

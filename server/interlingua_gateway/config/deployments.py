@@ -23,10 +23,11 @@ from interlingua_gateway.config.fields import (
 )
 from interlingua_gateway.config.known import BY_NAME, KINDS
 from interlingua_gateway.config.problems import suggestion
+from interlingua_gateway.config.routing import FallbacksConfig, HedgeConfig
 from interlingua_gateway.config.secret import Secret
 from interlingua_gateway.config.section import Section
 from interlingua_gateway.core.prices import Price
-from interlingua_gateway.core.target import Capability, Timeouts
+from interlingua_gateway.core.target import Capability, Strategy, Timeouts
 
 MEBIBYTE = 1024 * 1024
 DEFAULT_TIMEOUTS = Timeouts()
@@ -170,6 +171,14 @@ class TargetConfig(Section):
     """Name of this target in reports and metrics; by default provider/model."""
     price: PriceConfig | None = None
     """What it costs; by default litellm's price list, and unknown where that does not know it."""
+    weight: Count = 1
+    """Its share of the calls, beside the weights of the other targets, where the strategy is
+    weighted; and of sticky keys."""
+    max_concurrency: Count | None = None
+    """Most attempts at once; more go to other targets, or are refused."""
+    quota: str | None = Field(default=None, min_length=1)
+    """Targets of one provider with the same quota share a rate limit there: when one is told to
+    wait, all do."""
 
     @property
     def deployment_name(self) -> str:
@@ -188,6 +197,13 @@ class ModelConfig(Section):
     """Shown in ListModels."""
     targets: tuple[TargetConfig, ...] = Field(min_length=1)
     """The ways to serve it, best first."""
+    strategy: Strategy = Strategy.PRIORITY
+    """How to choose among the targets: priority (in their order), weighted, round_robin,
+    least_in_flight, lowest_latency or lowest_cost. Callers may choose another one."""
+    fallbacks: FallbacksConfig = Field(default_factory=FallbacksConfig)
+    """Models to go on with. Callers may name their own."""
+    hedge: HedgeConfig | None = None
+    """Start a second target when the first is slow; {} does so with the defaults."""
     timeouts: TimeoutsConfig = Field(default_factory=TimeoutsConfig)
     """Bounds of one attempt."""
     max_output_tokens: Count | None = None

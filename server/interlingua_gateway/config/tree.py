@@ -19,6 +19,7 @@ from interlingua_gateway.config.fields import (
     SecondsOrZero,
 )
 from interlingua_gateway.config.limits import LimitsConfig
+from interlingua_gateway.config.routing import RoutingConfig
 from interlingua_gateway.config.section import Section
 
 MEBIBYTE = 1024 * 1024
@@ -157,5 +158,7 @@ class Config(Section):
     models: tuple[ModelConfig, ...] = ()
     """Names that callers may use. By default `provider/*` for each provider, and `smollm2` for
     the embedded model."""
+    routing: RoutingConfig = Field(default_factory=RoutingConfig)
+    """How calls find their way."""
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
     """Limits of requests, tokens and concurrent calls."""

@@ -204,11 +204,16 @@ class Attempt:
         self.warnings: list[Warned] = []
         self.phase = Phase.CONNECT
 
-    @property
-    def first_event_bound_s(self) -> float:
-        """How long the first event may take: a whole answer comes all at once."""
+    def first_event_bound_s(self, share_s: float | None = None) -> float:
+        """How long the first event may take: a whole answer comes all at once.
+
+        `share_s` is the part of the call's time that a stream may wait for its first event when
+        another target could still be tried; a whole answer needs its time.
+        """
         timeouts = self.target.timeouts
-        return timeouts.first_token_s if self.streaming else timeouts.total_s
+        if not self.streaming:
+            return timeouts.total_s
+        return timeouts.first_token_s if share_s is None else min(timeouts.first_token_s, share_s)
 
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]

@@ -67,7 +67,8 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
     `status` is `unknown` (no attempt yet), `healthy`, `degraded` or `unhealthy`; `note` says what
     keeps it from serving at all; `success_rate` is in [0, 1]; latencies are the 50th, 95th and
-    99th percentile in seconds, or None without a sample.
+    99th percentile in seconds, or None without a sample. `breaker` is `closed`, `open`,
+    `half_open`, or empty where there is none.
     """
 
     deployment: str
@@ -81,6 +82,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     latency: tuple[float, float, float] | None = None
     first_event: tuple[float, float, float] | None = None
     in_flight: int = 0
+    breaker: str = ""
 
 
 class HealthBoard(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum, StrEnum
 
-from interlingua_gateway.core.target import Capability
+from interlingua_gateway.core.target import Capability, Strategy
 from interlingua_gateway.core.types import Data
 
 
@@ -13,17 +13,6 @@ class Leniency(StrEnum):
 
     REJECT = "reject"
     WARN = "warn"
-
-
-class Strategy(StrEnum):
-    """How to choose among the deployments of an alias."""
-
-    PRIORITY = "priority"
-    WEIGHTED = "weighted"
-    ROUND_ROBIN = "round_robin"
-    LEAST_IN_FLIGHT = "least_in_flight"
-    LOWEST_LATENCY = "lowest_latency"
-    LOWEST_COST = "lowest_cost"
 
 
 class Routing(Data, frozen=True):

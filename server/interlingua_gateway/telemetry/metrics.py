@@ -139,6 +139,19 @@ class Metrics:
         self.upstream_in_flight = self._gauge(
             "interlingua_upstream_attempts_in_flight", "Attempts being served.", _UPSTREAM
         )
+        self.breaker = self._gauge(
+            "interlingua_upstream_breaker_state",
+            "Circuit breaker: 0 closed, 1 half open, 2 open.",
+            _UPSTREAM,
+        )
+        self.passed_over = count(
+            "interlingua_upstream_passed_over",
+            "Times that a deployment was not tried, by reason.",
+            (*_UPSTREAM, "reason"),
+        )
+        self.hedges = count(
+            "interlingua_upstream_hedges", "Attempts started beside a slow one.", _UPSTREAM
+        )
 
     def _limit_metrics(self) -> None:
         self.queue_waiting = self._gauge(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from interlingua_gateway.core.call import Call
 from interlingua_gateway.core.events import AttemptRecord, Outcome
 from interlingua_gateway.core.target import Target
 from interlingua_gateway.core.types import CountRequest, EmbedRequest
 from interlingua_gateway.telemetry.metrics import Metrics
+
+_BREAKER_LEVELS: Final = {"closed": 0, "half_open": 1, "open": 2}
 
 
 class UpstreamMetrics:
@@ -30,6 +34,19 @@ class UpstreamMetrics:
         self._metrics.operation_duration.labels(
             operation_name(call), target.provider, target.label, record.reason
         ).observe(record.duration_s)
+
+    def breaker(self, target: Target, state: str) -> None:
+        """The circuit breaker of a deployment is in `state`: closed, half_open or open."""
+        level = _BREAKER_LEVELS[state]
+        self._metrics.breaker.labels(target.provider, target.deployment).set(level)
+
+    def passed_over(self, target: Target, why: str) -> None:
+        """A deployment was not tried, because of `why`."""
+        self._metrics.passed_over.labels(target.provider, target.deployment, why).inc()
+
+    def hedged(self, target: Target) -> None:
+        """An attempt was started beside a slow one."""
+        self._metrics.hedges.labels(target.provider, target.deployment).inc()
 
 
 def operation_name(call: Call) -> str:

@@ -9,13 +9,13 @@ from google.protobuf.duration_pb2 import Duration
 
 from interlingua.v1 import embed_pb2, generate_pb2
 from interlingua_gateway.core.errors import CallerError
+from interlingua_gateway.core.target import Strategy
 from interlingua_gateway.core.wishes import (
     CacheMode,
     Caching,
     Leniency,
     Priority,
     Routing,
-    Strategy,
 )
 from interlingua_gateway.wire.grpc import enums
 

@@ -91,6 +91,12 @@ HEALTH: Final[Mapping[str, gateway_service_pb2.HealthStatus.ValueType]] = {
     "degraded": gateway_service_pb2.HEALTH_STATUS_DEGRADED,
     "unhealthy": gateway_service_pb2.HEALTH_STATUS_UNHEALTHY,
 }
+BREAKERS: Final[Mapping[str, gateway_service_pb2.BreakerState.ValueType]] = {
+    "": gateway_service_pb2.BREAKER_STATE_UNSPECIFIED,
+    "closed": gateway_service_pb2.BREAKER_STATE_CLOSED,
+    "open": gateway_service_pb2.BREAKER_STATE_OPEN,
+    "half_open": gateway_service_pb2.BREAKER_STATE_HALF_OPEN,
+}
 
 
 def known(table: Mapping[int, E], number: int, field: str) -> E:

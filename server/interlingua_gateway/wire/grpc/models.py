@@ -204,6 +204,7 @@ def _deployment(
         latency=_percentiles(condition.latency),
         time_to_first_event=_percentiles(condition.first_event),
         in_flight=condition.in_flight,
+        breaker_state=enums.BREAKERS[condition.breaker],
         headroom=[
             gateway_service_pb2.LimitHeadroom(
                 limit=room.limit, capacity=room.capacity, remaining=room.remaining
