@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 
 import pytest
+from redis.asyncio import Redis
 
 from interlingua_gateway.core.clock import SystemClock
 from interlingua_gateway.core.errors import Reason
@@ -84,6 +87,28 @@ async def test_a_frozen_redis_is_waited_for_once(shared: Shared) -> None:
     # One order was on its way when Redis froze: it may have been carried out.
     (left,) = await shared.counters.remaining([bucket])
     assert 998 <= round(left) <= 999
+
+
+@pytest.mark.parametrize("shared", [WhenDown.CLOSED], indirect=True)
+async def test_a_stall_of_our_own_is_not_the_fault_of_redis(shared: Shared) -> None:
+    bucket = rate(per_minute=1, burst=10)
+    await shared.counters.reserve(one(bucket))
+    stalled = asyncio.create_task(shared.link.do(_stalled))
+    assert isinstance(await shared.counters.reserve(one(bucket)), Grant)
+    await stalled
+    assert shared.told == []
+
+
+async def _stalled(client: Redis) -> None:
+    """Send a command, and let the process stand still for longer than the timeout."""
+    pending = asyncio.create_task(client.ping())
+    turned = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(turned.set_result, None)
+    await turned
+    end = time.monotonic() + 0.4
+    while time.monotonic() < end:
+        pass
+    await pending
 
 
 @pytest.mark.parametrize("shared", [WhenDown.LOCAL], indirect=True)

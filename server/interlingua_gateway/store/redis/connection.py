@@ -19,6 +19,7 @@ PREFIX: Final = "{interlingua}:"
 """Opens every key. The braces keep all keys on one node of a cluster."""
 FIRST_PROBE_S: Final = 0.1
 LONGEST_PROBE_S: Final = 5.0
+GRACE_S: Final = 0.05
 RETRY_AFTER_S: Final = 1.0
 MAX_CONNECTIONS: Final = 32
 
@@ -28,7 +29,7 @@ log = logging.getLogger("interlingua.redis")
 
 
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where Redis is; `timeout_s` bounds every wait for it, connecting included."""
+    """Where Redis is; `timeout_s` bounds every wait for it, connecting included (to 50 ms)."""
 
     url: str
     username: str | None = None
@@ -45,6 +46,27 @@ class StoreDown(PolicyError):
             "The gateway's shared store does not answer. Send the call again a little later.",
             retry_after_s=RETRY_AFTER_S,
         )
+
+
+class _Bound(Timeout):
+    """A timeout that gives the loop `GRACE_S` to take in what has come before it gives up.
+
+    When this process itself stood still, the answer is there and only waits to be read: that must
+    not look like an outage of Redis.
+    """
+
+    __slots__ = ("_warned",)
+
+    def __init__(self, clock: Clock, when: float) -> None:
+        super().__init__(clock, when)
+        self._warned = False
+
+    def _fire(self) -> None:
+        if self._warned:
+            super()._fire()
+            return
+        self._warned = True
+        self._timer = self._clock.call_at(self._clock.monotonic() + GRACE_S, self._fire)
 
 
 class RedisLink:
@@ -88,7 +110,7 @@ class RedisLink:
         await self._client.connection_pool.disconnect()
 
     async def _bounded(self, command: Callable[[Redis], Awaitable[T]]) -> T:
-        with Timeout(self._clock, self._clock.monotonic() + self._settings.timeout_s):
+        with _Bound(self._clock, self._clock.monotonic() + self._settings.timeout_s):
             return await command(self._client)
 
     def _lost(self, error: Exception) -> None:
