@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from interlingua_gateway.core.call import Call
 from interlingua_gateway.core.errors import CallerError, Reason, Resource
 from interlingua_gateway.core.ports import Directory
-from interlingua_gateway.core.target import Hedge, Model, Target
+from interlingua_gateway.core.target import Chains, Hedge, Model, Target
 from interlingua_gateway.route.need import Need
 from interlingua_gateway.route.rules import Rule, alias_of
 from interlingua_gateway.route.strategies import Strategies
@@ -28,12 +28,12 @@ class Stage(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """The stages of a call, one after the other; for some failures there are others to go on with.
 
-    `need` is the call's own; `detours` are aliases by the reason of the failure.
+    `need` is the call's own; `chains` has the aliases to go on with.
     """
 
     need: Need
     stages: tuple[Stage, ...]
-    detours: Mapping[Reason, tuple[str, ...]]
+    chains: Chains
     hedge: Hedge | None
 
 
@@ -58,34 +58,33 @@ class Planner:
         model = self._find(alias_of(call, need, self._rules))
         chains = model.fallbacks
         names = call.routing.fallbacks or chains.general
-        others = tuple(self._find(name) for name in names)
-        detours = {
-            Reason.CONTEXT_LENGTH_EXCEEDED: chains.context_window,
-            Reason.CONTENT_FILTERED: chains.content_policy,
-        }
-        stages = self._stages(need, (model, *others))
+        stages = self._stages(need, [model, *map(self._find, names)])
         if chains.context_window and not any(map(need.has_room, stages[0].targets)):
-            longer = tuple(self._find(name) for name in chains.context_window)
-            stages = self._stages(need, (*longer, model))
-        return Plan(need, stages, detours, _hedge(call, model))
+            stages = self._stages(need, [*map(self._find, chains.context_window), model])
+        return Plan(need, stages, chains, _hedge(call, model))
 
     def detour(self, plan: Plan, reason: Reason) -> Plan | None:
         """The plan to go on with after a failure of `reason`, or None if there is none."""
-        names = plan.detours.get(reason)
+        names: tuple[str, ...] = ()
+        if reason is Reason.CONTEXT_LENGTH_EXCEEDED:
+            names = plan.chains.context_window
+        elif reason is Reason.CONTENT_FILTERED:
+            names = plan.chains.content_policy
         if not names:
             return None
-        models = tuple(self._find(name) for name in names)
-        return Plan(plan.need, self._stages(plan.need, models), {}, plan.hedge)
+        stages = self._stages(plan.need, [self._find(name) for name in names])
+        return Plan(plan.need, stages, Chains(), plan.hedge)
 
     def ordered(self, call: Call, plan: Plan, stage: Stage) -> tuple[Target, ...]:
         """The targets of `stage`, best first as things stand now."""
         return self._strategies.order(call, plan.need, stage.model, stage.targets)
 
     def _stages(self, need: Need, models: Sequence[Model]) -> tuple[Stage, ...]:
-        stages = tuple(Stage(model, need.fitting(model.targets)) for model in models)
-        if not any(stage.targets for stage in stages):
+        stages = [Stage(model, need.fitting(model.targets)) for model in models]
+        fitting = tuple(stage for stage in stages if stage.targets)
+        if not fitting:
             raise need.refusal([target for model in models for target in model.targets])
-        return stages
+        return fitting
 
     def _find(self, name: str) -> Model:
         model = self._directory.find(name)
