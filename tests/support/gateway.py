@@ -62,6 +62,18 @@ class Running:
         return self.channel.unary_stream(f"/interlingua.v1.GatewayService/{name}")
 
 
+UNFORGIVING: Tree = {
+    "retry": {"rounds": 1},
+    "breaker": {
+        "failures": 1_000_000,
+        "min_attempts": 1_000_000,
+        "cooldown_s": 0.001,
+        "max_cooldown_s": 0.001,
+    },
+}
+"""Routing without second tries and without rests: each failure is told as it is, call by call."""
+
+
 def configuration(tree: Tree, directory: Path, environment: Mapping[str, str] = {}) -> Config:
     """The configuration of `tree`, through a file like anybody's.
 

@@ -16,7 +16,7 @@ import psutil
 
 from interlingua.v1 import generate_pb2
 from tests.support.failures import Failure, failure_of
-from tests.support.gateway import Running, running
+from tests.support.gateway import UNFORGIVING, Running, running
 from tests.support.requests import ask, embed
 from tests.support.subjects import turn
 from tests.support.upstream import Answer, Upstream, Visit
@@ -222,6 +222,7 @@ def _tree(llmock_url: str, raw_url: str) -> dict[str, object]:
     return {
         "http": {"listen": "127.0.0.1:0"},
         "telemetry": {"log_format": "json", "log_level": "debug"},
+        "routing": UNFORGIVING,
         "providers": providers,
         "models": models,
     }

@@ -241,6 +241,7 @@ class Case(msgspec.Struct, frozen=True):
         entry: dict[str, object] = {
             "kind": self.way.kind,
             "base_url": url + self.family.root(self.recorded),
+            "models_refresh_s": None,  # lists of models were not recorded
         }
         if "amazonaws" in self.recorded.host:
             entry["params"] = {

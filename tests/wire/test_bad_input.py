@@ -212,15 +212,8 @@ GENERATE = {
 }
 
 UNSUPPORTED = {
-    "routing.strategy": wish(strategy=generate_pb2.ROUTING_STRATEGY_WEIGHTED),
-    "routing.hedge_after": wish(hedge_after=Duration(seconds=1)),
-    "routing.required_capabilities": wish(required_capabilities=[1]),
-    "routing.max_cost_nano_usd": wish(max_cost_nano_usd=0),
-    "routing.sticky_key": wish(sticky_key="a"),
-    "routing.continue_broken_stream": wish(continue_broken_stream=True),
-    "cache": ask(cache=generate_pb2.CacheOptions()),
-    "priority": ask(priority=generate_pb2.PRIORITY_HIGH),
-    "idempotency_key": ask(idempotency_key="k"),
+    "cache.mode": ask(cache=generate_pb2.CacheOptions(mode=generate_pb2.CACHE_MODE_ONLY_IF_CACHED)),
+    "cache.ttl": ask(cache=generate_pb2.CacheOptions(ttl=Duration(seconds=1))),
 }
 
 EMBED = {

@@ -262,4 +262,5 @@ async def test_the_trace_of_the_caller_reaches_the_upstream(start):
         ):
             with pytest.raises(grpc.aio.AioRpcError):
                 await gateway.calls.Generate(ask(), metadata=metadata)
-    assert seen == [(parent, "a=b"), (None, None), (parent, None)]
+    # Each answer is no answer, so each call is tried again: with the same context.
+    assert list(dict.fromkeys(seen)) == [(parent, "a=b"), (None, None), (parent, None)]

@@ -7,9 +7,14 @@ from collections.abc import Callable, Mapping, MutableMapping
 from importlib.metadata import version
 from typing import TypeAlias
 
+from interlingua_gateway.app.answers import AnswerPolicies
+from interlingua_gateway.app.limits import LimitPolicies
 from interlingua_gateway.app.models import Catalogue
 from interlingua_gateway.app.providers import ProviderFactory, secrets_of
+from interlingua_gateway.app.routing import Routing
 from interlingua_gateway.app.stack import policies, stack
+from interlingua_gateway.app.stores import Stores, store_secrets
+from interlingua_gateway.config.defaults import row_of
 from interlingua_gateway.config.tree import Config, ServerConfig
 from interlingua_gateway.core.clock import Clock, Tasks
 from interlingua_gateway.core.ports import Provider
@@ -18,12 +23,11 @@ from interlingua_gateway.providers.litellm import LiteLLMProvider
 from interlingua_gateway.providers.local.provider import LocalProvider
 from interlingua_gateway.providers.local.supervisor import Failed, LocalModel, Ready
 from interlingua_gateway.providers.price_map import load as load_prices
-from interlingua_gateway.route.directory import Directory
-from interlingua_gateway.route.dispatch import Dispatch
-from interlingua_gateway.route.vitals import Vitals
+from interlingua_gateway.route.listing import Listing, Source
 from interlingua_gateway.telemetry.logs import set_up
 from interlingua_gateway.telemetry.metrics import Metrics
 from interlingua_gateway.telemetry.upstream import UpstreamMetrics
+from interlingua_gateway.wire.grpc.admin import AdminMethods
 from interlingua_gateway.wire.grpc.front import CODE_NAMES, Front, FrontOptions
 from interlingua_gateway.wire.grpc.gateway import GatewayMethods, GatewayOptions
 from interlingua_gateway.wire.grpc.models import Identity, ModelMethods
@@ -44,17 +48,30 @@ class Gateway:
         grpc: GrpcServer,
         http: HttpServer | None,
         providers: Mapping[str, Provider],
+        stores: Stores,
+        limits: LimitPolicies,
+        answers: AnswerPolicies,
+        listing: Listing,
+        routing: Routing,
         clock: Clock,
     ) -> None:
         self.grpc = grpc
         self.http = http
         self.providers = providers
+        self.stores = stores
+        self.limits = limits
+        self.answers = answers
+        self.listing = listing
+        self.routing = routing
         self.tasks = Tasks()
         self.ready = False
         self._clock = clock
 
     def start_models(self, on_event: OnEvent) -> None:
-        """Start what takes long: the embedded models, and litellm where it is needed."""
+        """Start what takes long: the embedded models, litellm where it is needed, the lists of
+        models that providers offer, and health checks."""
+        self.listing.start(self.tasks)
+        self.routing.start_checks(self.providers, self.tasks)
         for name, provider in self.providers.items():
             if isinstance(provider, LocalProvider):
                 provider.model.start()
@@ -90,6 +107,9 @@ class Gateway:
         if self.http is not None:
             await self.http.stop()
         await self.grpc.stop(0)
+        await self.limits.aclose()
+        await self.answers.tasks.aclose()
+        await self.stores.aclose()
         for provider in self.providers.values():
             await provider.aclose()
 
@@ -100,19 +120,26 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
     Raises:
         InternalError: the configuration cannot be used; the message says why.
     """
-    redact = Redactor(secrets_of(config.providers))
+    redact = Redactor((*secrets_of(config.providers), *store_secrets(config)))
     set_up(config.telemetry.log_level, config.telemetry.log_format, redact)
     factory = ProviderFactory(redact, clock, environment)
     providers = {name: factory.make(name, entry) for name, entry in config.providers.items()}
     catalogue = Catalogue(config, load_prices())
-    directory = Directory(catalogue.models, catalogue.enrich)
-    vitals = Vitals(catalogue.targets, clock, _obstacles(providers))
     metrics = Metrics(CODE_NAMES.values())
+    routing = Routing(
+        config.routing, catalogue, _obstacles(providers), UpstreamMetrics(metrics), clock
+    )
     metrics.build.labels(version(DISTRIBUTION)).set(1)
-    dispatch = Dispatch(directory, providers, vitals, UpstreamMetrics(metrics), clock)
+    stores = Stores(config, clock)
+    _show_redis(stores, metrics)
+    answers = AnswerPolicies(
+        config, {model.name: model for model in catalogue.models}, stores.blobs, clock
+    )
+    limits = LimitPolicies(config, stores.counters, catalogue.targets, metrics, clock)
+    dispatch = routing.dispatch(limits.around(providers))
     front = Front(_front_options(config.server), metrics, redact, clock)
     gateway = GatewayMethods(
-        stack(policies(metrics, clock), dispatch),
+        stack(policies(metrics, clock, limits, answers), dispatch),
         GatewayOptions(
             max_request_bytes=config.server.max_receive_message_bytes,
             batch_concurrency=config.server.batch_concurrency,
@@ -121,13 +148,40 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
         clock,
     )
     identity = Identity(version(DISTRIBUTION), digest(config), clock.time(), tuple(providers))
-    models = ModelMethods(directory, vitals, identity, clock)
-    grpc = GrpcServer(_server_options(config.server), front, gateway, models)
-    built = Gateway(grpc, None, providers, clock)
+    listing = Listing(routing.directory, _sources(config, providers), clock, catalogue.complete)
+    models = ModelMethods(listing, routing.vitals, limits.board, identity, clock)
+    admin = _admin(config, stores, answers)
+    grpc = GrpcServer(_server_options(config.server), front, gateway, models, admin)
+    built = Gateway(grpc, None, providers, stores, limits, answers, listing, routing, clock)
     if config.http.listen is not None:
         probes = Probes(metrics.registry, lambda: built.ready)
         built.http = HttpServer(probes, config.http.listen)
     return built
+
+
+def _admin(config: Config, stores: Stores, answers: AnswerPolicies) -> AdminMethods:
+    return AdminMethods(
+        stores.blobs,
+        answers.fingerprints.of_request,
+        unauthenticated=config.admin.unauthenticated,
+        max_request_bytes=config.server.max_receive_message_bytes,
+    )
+
+
+def _show_redis(stores: Stores, metrics: Metrics) -> None:
+    if stores.link is not None:
+        metrics.redis_up.set(1)
+        stores.link.watch(metrics.redis_up.set)
+
+
+def _sources(config: Config, providers: Mapping[str, Provider]) -> Mapping[str, Source]:
+    found: dict[str, Source] = {}
+    for name, entry in config.providers.items():
+        if entry.models_refresh_s is not None:
+            row = row_of(name, entry.kind)
+            prefix = row.prefix if row is not None else ""
+            found[name] = Source(providers[name], entry.models_refresh_s, prefix)
+    return found
 
 
 def digest(config: Config) -> str:

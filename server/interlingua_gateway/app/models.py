@@ -7,8 +7,9 @@ from typing import Final
 import msgspec
 
 from interlingua_gateway.config.deployments import ModelConfig, TargetConfig
+from interlingua_gateway.config.routing import HedgeConfig
 from interlingua_gateway.config.tree import Config
-from interlingua_gateway.core.target import Model, Target
+from interlingua_gateway.core.target import Chains, Hedge, Model, Target
 from interlingua_gateway.providers.price_map import KnownModel, PriceMap
 
 LITELLM_NAMES: Final = {
@@ -43,10 +44,26 @@ class Catalogue:
         )
 
     def enrich(self, target: Target) -> Target:
-        """`target` with its price, if it has none and the list knows it."""
-        if target.price is not None:
-            return target
-        return msgspec.structs.replace(target, price=self._facts(target).price)
+        """`target` with what the list knows of it and the configuration does not say."""
+        facts = self._facts(target)
+        return msgspec.structs.replace(
+            target,
+            price=target.price or facts.price,
+            capabilities=target.capabilities or facts.capabilities,
+            context_window_tokens=target.context_window_tokens or facts.context_window_tokens,
+            longest_output_tokens=facts.max_output_tokens,
+        )
+
+    def complete(self, model: Model) -> Model:
+        """`model` with what it does not say itself and the list knows of its first target."""
+        facts = self._facts(model.targets[0])
+        return msgspec.structs.replace(
+            model,
+            capabilities=model.capabilities or facts.capabilities,
+            context_window_tokens=model.context_window_tokens or facts.context_window_tokens,
+            max_output_tokens=model.max_output_tokens or facts.max_output_tokens,
+            embedding_dimensions=model.embedding_dimensions or facts.embedding_dimensions,
+        )
 
     def _model(self, config: ModelConfig, name: str) -> Model:
         pattern = "*" in name
@@ -62,6 +79,13 @@ class Catalogue:
             context_window_tokens=config.context_window_tokens or facts.context_window_tokens,
             max_output_tokens=config.max_output_tokens or facts.max_output_tokens,
             embedding_dimensions=config.embedding_dimensions or facts.embedding_dimensions,
+            strategy=config.strategy,
+            fallbacks=Chains(
+                general=config.fallbacks.general,
+                context_window=config.fallbacks.context_window,
+                content_policy=config.fallbacks.content_policy,
+            ),
+            hedge=_hedge(config.hedge),
             aliases_pattern=pattern,
         )
 
@@ -74,8 +98,20 @@ class Catalogue:
             price=target.price.price() if target.price is not None else None,
             timeouts=config.timeouts.timeouts(),
             max_output_tokens=config.max_output_tokens,
+            capabilities=config.capabilities or frozenset(),
+            context_window_tokens=config.context_window_tokens,
+            weight=target.weight,
+            max_concurrency=target.max_concurrency,
+            quota=target.quota or "",
         )
 
     def _facts(self, target: Target) -> KnownModel:
         kind = self._kinds[target.provider]
         return self._prices.find(LITELLM_NAMES.get(kind, kind), target.model) or _NOTHING
+
+
+def _hedge(config: HedgeConfig | None) -> Hedge | None:
+    if config is None:
+        return None
+    after_s = None if config.after_s == "p95" else config.after_s
+    return Hedge(after_s=after_s, max_cost_nano_usd=config.max_cost_nano_usd)

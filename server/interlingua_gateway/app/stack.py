@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from interlingua_gateway.app.answers import AnswerPolicies
+from interlingua_gateway.app.limits import LimitPolicies
 from interlingua_gateway.core.call import Call, Handler
 from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.core.ports import Policy
@@ -13,14 +15,24 @@ from interlingua_gateway.policies.observe import Observe
 from interlingua_gateway.telemetry.metrics import Metrics
 
 
-def policies(metrics: Metrics, clock: Clock) -> tuple[Policy, ...]:
+def policies(
+    metrics: Metrics, clock: Clock, limits: LimitPolicies, answers: AnswerPolicies
+) -> tuple[Policy, ...]:
     """All policies, outermost first."""
     return (
         # Outermost, so that what it measures is what the caller waits for, refusals included.
         Observe(metrics, clock),
+        # Outside of the accounting, so that tokens are settled to what the accounting has found;
+        # outside of cache and dedupe, because their answers spend request quota.
+        *limits.policies,
         # Outside of everything that may change or replace an answer: it counts what the caller
         # gets, and settles after everything inside it has ended.
         Account(),
+        # Idempotency, cache, dedupe: inside of limits, because such an answer spends request quota;
+        # outside of budgets, because it costs nothing.
+        *answers.sharing,
+        # Innermost, so that everything before it still sees single calls.
+        *answers.joining,
     )
 
 

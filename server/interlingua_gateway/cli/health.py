@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich.console import Console
 
 from interlingua.jsonform import to_json
-from interlingua.v1.gateway_service_pb2 import HealthResponse, HealthStatus
+from interlingua.v1.gateway_service_pb2 import BreakerState, HealthResponse, HealthStatus
 from interlingua_gateway.cli.connection import connected
 from interlingua_gateway.cli.failure import CommandError
 from interlingua_gateway.cli.options import Gateway
 from interlingua_gateway.cli.text import write
+
+_BREAKERS: Final = {
+    BreakerState.BREAKER_STATE_OPEN: "circuit open, no calls are sent",
+    BreakerState.BREAKER_STATE_HALF_OPEN: "circuit half open, a few calls are sent to test it",
+}
 
 
 def run(gateway: Gateway, *, as_json: bool) -> None:
@@ -33,6 +40,11 @@ def _describe(health: HealthResponse) -> None:
     for provider in health.providers:
         note = f" ({provider.note})" if provider.note else ""
         console.print(f"  {provider.name}: {_word(provider.status)}{note}")
+        for deployment in provider.deployments:
+            breaker = _BREAKERS.get(deployment.breaker_state)
+            if breaker:
+                why = deployment.last_error_reason.removeprefix("ERROR_REASON_")
+                console.print(f"    {deployment.name}: {breaker}, last error {why}")
 
 
 def _word(status: HealthStatus.ValueType) -> str:

@@ -40,6 +40,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(no_args_is_help=True, help="Check, show and describe the configuration.")
 app.add_typer(config_app, name="config")
+cache_app = typer.Typer(no_args_is_help=True, help="Remove answers that a gateway keeps.")
+app.add_typer(cache_app, name="cache")
 
 
 def _show_version(wanted: bool) -> None:
@@ -189,6 +191,31 @@ def health(
 def doctor(config: ConfigFile = None) -> None:
     """Look for what works on this machine and what does not, and say why."""
     run("doctor", config)
+
+
+@cache_app.command()
+def invalidate(
+    operation: Annotated[
+        str | None, typer.Option(metavar="ID", help="The answer that this operation made.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="NAME", help="All answers of a model.")
+    ] = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="All answers of a tenant; '' for callers without one."),
+    ] = None,
+    tag: Annotated[
+        str | None, typer.Option(metavar="TAG", help="All answers with this tag.")
+    ] = None,
+    address: Address = LOCALHOST,
+    tls: Tls = False,
+    ca_file: CaFile = None,
+    timeout: Timeout = None,
+) -> None:
+    """Remove answers from the cache; give exactly one of the first four options."""
+    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout)
+    run("cache.invalidate", gateway, operation=operation, model=model, tenant=tenant, tag=tag)
 
 
 @config_app.command()

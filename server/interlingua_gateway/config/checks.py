@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any, TypeAlias
 
 from interlingua_gateway.config.defaults import row_of
@@ -15,14 +16,40 @@ Fault: TypeAlias = tuple[Key, str]
 
 def disagreements(values: Mapping[str, Any]) -> Iterator[Fault]:
     """Each fault between sections, with the key to mend; wrong forms are passed over."""
+    yield from _admin_faults(values)
+    if as_mapping(values.get("cache")).get("store") == "redis" and not values.get("redis"):
+        yield ("cache", "store"), "redis needs the section redis, which says where it is"
     providers = as_mapping(values.get("providers"))
     for name, entry in providers.items():
         yield from _provider_faults(name, as_mapping(entry))
+    yield from _limit_faults(as_mapping(values.get("limits")), providers)
+    yield from _name_faults(values)
     seen: dict[str, Key] = {}
     deployments: dict[str, tuple[object, object]] = {}
     for index, model in enumerate(as_list(values.get("models"))):
         yield from _repeated_names(as_mapping(model), ("models", index), seen)
         yield from _target_faults(as_mapping(model), ("models", index), providers, deployments)
+
+
+def _admin_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
+    key = ("admin", "unauthenticated")
+    if not as_mapping(values.get("admin")).get(key[-1]):
+        return
+    listen = as_mapping(values.get("server")).get("listen", ())
+    addresses = listen.split(",") if isinstance(listen, str) else as_list(listen)
+    for address in (str(address).strip() for address in addresses):
+        if not _is_of_this_machine(address):
+            yield key, f"anybody who reaches {address} could change the gateway"
+
+
+def _is_of_this_machine(address: str) -> bool:
+    if address.startswith(("unix:", "localhost:")):
+        return True
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _provider_faults(name: str, entry: Mapping[str, Any]) -> Iterator[Fault]:
@@ -38,6 +65,39 @@ def _provider_faults(name: str, entry: Mapping[str, Any]) -> Iterator[Fault]:
     for section, owner in (("params", "litellm"), ("local", "local"), ("script", "scripted")):
         if entry.get(section) and isinstance(kind, str) and kind != owner:
             yield (*key, section), f"belongs to kind {owner}, this provider is of kind {kind}"
+
+
+def _limit_faults(limits: Mapping[str, Any], providers: Mapping[str, Any]) -> Iterator[Fault]:
+    for index, rule in enumerate(map(as_mapping, as_list(limits.get("rules")))):
+        for place, name in enumerate(as_list(rule.get("providers"))):
+            if isinstance(name, str) and name not in providers:
+                yield ("limits", "rules", index, "providers", place), _no_provider(name, providers)
+
+
+def _name_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
+    """Models that fallbacks and rules name, but that are not there."""
+    models = [as_mapping(model) for model in as_list(values.get("models"))]
+    known = [n for m in models for n in (m.get("name"), *as_list(m.get("aliases")))]
+    names = [name for name in known if isinstance(name, str)]
+    for where, name in _named_models(values, models):
+        if models and isinstance(name, str) and not any(_serves(n, name) for n in names):
+            yield where, f"no model {name!r} is configured{suggestion(name, names)}"
+
+
+def _named_models(
+    values: Mapping[str, Any], models: list[Mapping[str, Any]]
+) -> Iterator[tuple[Key, object]]:
+    for index, model in enumerate(models):
+        for kind, chain in as_mapping(model.get("fallbacks")).items():
+            for place, name in enumerate(as_list(chain)):
+                yield ("models", index, "fallbacks", kind, place), name
+    rules = as_list(as_mapping(values.get("routing")).get("rules"))
+    for index, rule in enumerate(map(as_mapping, rules)):
+        yield ("routing", "rules", index, "use"), rule.get("use")
+
+
+def _serves(pattern: str, name: str) -> bool:
+    return name == pattern or ("*" in pattern and name.startswith(pattern.rstrip("*")))
 
 
 def _repeated_names(model: Mapping[str, Any], key: Key, seen: dict[str, Key]) -> Iterator[Fault]:

@@ -7,6 +7,11 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from interlingua_gateway.config.answers import (
+    DedupeConfig,
+    EmbedBatchingConfig,
+    ModelCacheConfig,
+)
 from interlingua_gateway.config.fields import (
     BaseUrl,
     Count,
@@ -18,10 +23,11 @@ from interlingua_gateway.config.fields import (
 )
 from interlingua_gateway.config.known import BY_NAME, KINDS
 from interlingua_gateway.config.problems import suggestion
+from interlingua_gateway.config.routing import FallbacksConfig, HedgeConfig
 from interlingua_gateway.config.secret import Secret
 from interlingua_gateway.config.section import Section
 from interlingua_gateway.core.prices import Price
-from interlingua_gateway.core.target import Capability, Timeouts
+from interlingua_gateway.core.target import Capability, Strategy, Timeouts
 
 MEBIBYTE = 1024 * 1024
 DEFAULT_TIMEOUTS = Timeouts()
@@ -79,6 +85,9 @@ class ProviderConfig(Section):
     """Seconds after which an unused connection is closed."""
     max_response_bytes: Count = 64 * MEBIBYTE
     """Largest body in bytes of an answer that is not streamed."""
+    models_refresh_s: Seconds | None = 3600
+    """Seconds after which the provider is asked again which models it has, for those that come by a
+    pattern such as openai/*; null never asks."""
     params: References = Field(default_factory=dict)
     """Parameters for litellm, by its own names (kind litellm only). A credential must be a
     reference."""
@@ -162,6 +171,14 @@ class TargetConfig(Section):
     """Name of this target in reports and metrics; by default provider/model."""
     price: PriceConfig | None = None
     """What it costs; by default litellm's price list, and unknown where that does not know it."""
+    weight: Count = 1
+    """Its share of the calls, beside the weights of the other targets, where the strategy is
+    weighted; and of sticky keys."""
+    max_concurrency: Count | None = None
+    """Most attempts at once; more go to other targets, or are refused."""
+    quota: str | None = Field(default=None, min_length=1)
+    """Targets of one provider with the same quota share a rate limit there: when one is told to
+    wait, all do."""
 
     @property
     def deployment_name(self) -> str:
@@ -180,6 +197,13 @@ class ModelConfig(Section):
     """Shown in ListModels."""
     targets: tuple[TargetConfig, ...] = Field(min_length=1)
     """The ways to serve it, best first."""
+    strategy: Strategy = Strategy.PRIORITY
+    """How to choose among the targets: priority (in their order), weighted, round_robin,
+    least_in_flight, lowest_latency or lowest_cost. Callers may choose another one."""
+    fallbacks: FallbacksConfig = Field(default_factory=FallbacksConfig)
+    """Models to go on with. Callers may name their own."""
+    hedge: HedgeConfig | None = None
+    """Start a second target when the first is slow; {} does so with the defaults."""
     timeouts: TimeoutsConfig = Field(default_factory=TimeoutsConfig)
     """Bounds of one attempt."""
     max_output_tokens: Count | None = None
@@ -190,6 +214,12 @@ class ModelConfig(Section):
     """What it can do, where that is not known from the price list."""
     embedding_dimensions: Count | None = None
     """Length of its embeddings."""
+    cache: ModelCacheConfig | None = None
+    """Keep its answers; {} does so with the defaults."""
+    dedupe: DedupeConfig | None = None
+    """Let identical calls in flight share one upstream call; {} does so with the defaults."""
+    embed_batching: EmbedBatchingConfig | None = None
+    """Join small Embed calls; {} does so with the defaults."""
 
 
 def _pico(usd_per_million: Decimal | None) -> int | None:

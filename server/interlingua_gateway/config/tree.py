@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from interlingua_gateway.config.answers import CacheConfig, RedisConfig
 from interlingua_gateway.config.deployments import ModelConfig, ProviderConfig
 from interlingua_gateway.config.fields import (
     Addresses,
@@ -17,6 +18,8 @@ from interlingua_gateway.config.fields import (
     Seconds,
     SecondsOrZero,
 )
+from interlingua_gateway.config.limits import LimitsConfig
+from interlingua_gateway.config.routing import RoutingConfig
 from interlingua_gateway.config.section import Section
 
 MEBIBYTE = 1024 * 1024
@@ -124,6 +127,14 @@ class TelemetryConfig(Section):
     """auto is console on a terminal and json elsewhere."""
 
 
+class AdminConfig(Section):
+    """AdminService."""
+
+    unauthenticated: bool = False
+    """Serve the methods that change the gateway to everyone who reaches it. Only where it listens
+    on this machine alone: loopback addresses and Unix sockets."""
+
+
 class Config(Section):
     """The configuration of one gateway."""
 
@@ -133,6 +144,12 @@ class Config(Section):
     """Metrics and probes."""
     telemetry: TelemetryConfig = Field(default_factory=TelemetryConfig)
     """Logs."""
+    admin: AdminConfig = Field(default_factory=AdminConfig)
+    """AdminService."""
+    redis: RedisConfig | None = None
+    """Redis, where several gateways share limits or answers."""
+    cache: CacheConfig = Field(default_factory=CacheConfig)
+    """Where answers are kept."""
     data_dir: LocatedPath = Path()
     """Directory of the gateway's state. By default `interlingua` in the user's data directory."""
     providers: ByName[ProviderConfig] = Field(default_factory=dict)
@@ -141,3 +158,7 @@ class Config(Section):
     models: tuple[ModelConfig, ...] = ()
     """Names that callers may use. By default `provider/*` for each provider, and `smollm2` for
     the embedded model."""
+    routing: RoutingConfig = Field(default_factory=RoutingConfig)
+    """How calls find their way."""
+    limits: LimitsConfig = Field(default_factory=LimitsConfig)
+    """Limits of requests, tokens and concurrent calls."""

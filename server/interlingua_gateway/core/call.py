@@ -13,17 +13,35 @@ from interlingua_gateway.core.events import AttemptRecord, Outcome, Usage
 from interlingua_gateway.core.prices import Cost
 from interlingua_gateway.core.reply import Reply
 from interlingua_gateway.core.target import Target
-from interlingua_gateway.core.types import Request, Routing
+from interlingua_gateway.core.types import Request
+from interlingua_gateway.core.wishes import Caching, Caller, Priority, Routing
 
 
 class Phase(StrEnum):
     """What a call is waiting for; named when its deadline is spent."""
 
     ADMISSION = "admission"
+    QUEUE = "queue"
     CONNECT = "connect"
     FIRST_TOKEN = "first_token"
     STREAM = "stream"
     DELIVERY = "delivery"
+
+
+class CacheStatus(StrEnum):
+    """Whether an answer came from the cache."""
+
+    HIT = "hit"
+    MISS = "miss"
+    BYPASS = "bypass"
+    REFRESHED = "refreshed"
+
+
+class DedupeStatus(StrEnum):
+    """Whether an identical call in flight was joined."""
+
+    LEADER = "leader"
+    FOLLOWER = "follower"
 
 
 class Warned(msgspec.Struct, frozen=True):
@@ -48,21 +66,30 @@ class Call:
     """One request: who asks, what is asked, until when, and what has become of it so far.
 
     `deadline` is in `Clock.monotonic()` seconds or None. The second half of the attributes is
-    written by the rooms that the call passes and read by the wire when it reports. `defer`
-    registers callbacks that run once, last in first out, however the call ends.
+    written by the rooms that the call passes and read by the wire when it reports. `free` says
+    that the answer cost nothing upstream on behalf of this call: it came from the cache, or another
+    call pays for it. `defer` registers callbacks that run once, last in first out, however the
+    call ends.
     """
 
     __slots__ = (
         "_deferred",
         "attempts",
+        "cache_status",
+        "caching",
         "caller",
         "cost",
         "deadline",
+        "dedupe_status",
         "first_event_s",
+        "free",
         "id",
-        "method",
+        "idempotency_key",
         "metadata",
+        "method",
         "phase",
+        "priority",
+        "queue_s",
         "request",
         "routing",
         "started",
@@ -84,7 +111,10 @@ class Call:
         deadline: float | None = None,
         streaming: bool = False,
         routing: Routing | None = None,
-        caller: str = "",
+        caching: Caching | None = None,
+        priority: Priority = Priority.NORMAL,
+        idempotency_key: str = "",
+        caller: Caller | None = None,
         tags: tuple[str, ...] = (),
         metadata: Mapping[str, str] | None = None,
         trace: Mapping[str, str] | None = None,
@@ -96,7 +126,10 @@ class Call:
         self.deadline = deadline
         self.streaming = streaming
         self.routing = routing or Routing()
-        self.caller = caller
+        self.caching = caching or Caching()
+        self.priority = priority
+        self.idempotency_key = idempotency_key
+        self.caller = caller or Caller()
         self.tags = tags
         self.metadata = metadata or {}
         self.trace = trace or {}
@@ -107,6 +140,10 @@ class Call:
         self.usage: Usage | None = None
         self.cost: Cost | None = None
         self.first_event_s: float | None = None
+        self.queue_s = 0.0
+        self.cache_status: CacheStatus | None = None
+        self.dedupe_status: DedupeStatus | None = None
+        self.free = False
         self._deferred: list[Deferred] = []
 
     def defer(self, callback: Deferred) -> None:
@@ -117,6 +154,28 @@ class Call:
         """Run what was deferred; a second call does nothing."""
         while self._deferred:
             self._deferred.pop()(self, ending)
+
+    def fork(self, request: Request | None = None) -> Call:
+        """The same call, or the same caller's call for `request`, with an end of its own.
+
+        Nothing that became of this call is known to it, and nothing is deferred.
+        """
+        return Call(
+            self.request if request is None else request,
+            call_id=self.id,
+            method=self.method,
+            started=self.started,
+            deadline=self.deadline,
+            streaming=self.streaming,
+            routing=self.routing,
+            caching=self.caching,
+            priority=self.priority,
+            idempotency_key=self.idempotency_key,
+            caller=self.caller,
+            tags=self.tags,
+            metadata=self.metadata,
+            trace=self.trace,
+        )
 
 
 class Attempt:
@@ -145,11 +204,16 @@ class Attempt:
         self.warnings: list[Warned] = []
         self.phase = Phase.CONNECT
 
-    @property
-    def first_event_bound_s(self) -> float:
-        """How long the first event may take: a whole answer comes all at once."""
+    def first_event_bound_s(self, share_s: float | None = None) -> float:
+        """How long the first event may take: a whole answer comes all at once.
+
+        `share_s` is the part of the call's time that a stream may wait for its first event when
+        another target could still be tried; a whole answer needs its time.
+        """
         timeouts = self.target.timeouts
-        return timeouts.first_token_s if self.streaming else timeouts.total_s
+        if not self.streaming:
+            return timeouts.total_s
+        return timeouts.first_token_s if share_s is None else min(timeouts.first_token_s, share_s)
 
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]

@@ -98,6 +98,13 @@ class GatewayError(Exception):
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"
 
+    def again(self) -> GatewayError:
+        """The same failure as an exception of its own, for a further caller."""
+        twin = type(self).__new__(type(self), self.message)
+        twin.__dict__.update(self.__dict__)
+        twin.metadata = dict(self.metadata)
+        return twin
+
 
 class CallerError(GatewayError):
     """The request or its sender is at fault."""

@@ -45,6 +45,20 @@ class Usage(Event, frozen=True):
     estimated: bool = False
 
 
+def added(one: Usage, other: Usage) -> Usage:
+    """The tokens of both; estimated if either is."""
+    return Usage(
+        input_tokens=one.input_tokens + other.input_tokens,
+        output_tokens=one.output_tokens + other.output_tokens,
+        cached_input_tokens=one.cached_input_tokens + other.cached_input_tokens,
+        cache_write_input_tokens=one.cache_write_input_tokens + other.cache_write_input_tokens,
+        reasoning_tokens=one.reasoning_tokens + other.reasoning_tokens,
+        audio_input_tokens=one.audio_input_tokens + other.audio_input_tokens,
+        audio_output_tokens=one.audio_output_tokens + other.audio_output_tokens,
+        estimated=one.estimated or other.estimated,
+    )
+
+
 class TextDelta(Event, frozen=True):
     index: int
     text: str
@@ -132,7 +146,11 @@ class Outcome(StrEnum):
 
 
 class AttemptRecord(Event, frozen=True):
-    """One attempt at one target, as the caller sees it. `reason` is empty when it did not fail."""
+    """One attempt at one target, as the caller sees it. `reason` is empty when it did not fail.
+
+    `usage` and `cost_nano_usd` (an estimate, in 1e-9 USD) are set for an attempt that was paid for
+    although another one answered.
+    """
 
     deployment: str
     provider: str
@@ -141,6 +159,8 @@ class AttemptRecord(Event, frozen=True):
     reason: str = ""
     duration_s: float = 0.0
     time_to_first_event_s: float | None = None
+    usage: Usage | None = None
+    cost_nano_usd: int | None = None
 
 
 class AttemptMade(Event, frozen=True):

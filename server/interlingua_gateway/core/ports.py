@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from interlingua_gateway.core.call import Attempt, Call, Handler
+from interlingua_gateway.core.quota import Bucket, Charge, Grant, Refusal
 from interlingua_gateway.core.reply import Reply
 from interlingua_gateway.core.target import Model
 
@@ -66,7 +67,8 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
     `status` is `unknown` (no attempt yet), `healthy`, `degraded` or `unhealthy`; `note` says what
     keeps it from serving at all; `success_rate` is in [0, 1]; latencies are the 50th, 95th and
-    99th percentile in seconds, or None without a sample.
+    99th percentile in seconds, or None without a sample. `breaker` is `closed`, `open`,
+    `half_open`, or empty where there is none.
     """
 
     deployment: str
@@ -80,9 +82,72 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     latency: tuple[float, float, float] | None = None
     first_event: tuple[float, float, float] | None = None
     in_flight: int = 0
+    breaker: str = ""
 
 
 class HealthBoard(Protocol):
     """How the deployments are."""
 
     def conditions(self) -> Sequence[Condition]: ...
+
+
+class Blobs(Protocol):
+    """Keeps answers for a while. What it cannot keep or find is simply not there: never an error.
+
+    Labels such as `tenant:acme` group blobs for removal.
+    """
+
+    async def get(self, key: str) -> bytes | None:
+        """What was put under `key`, if it is still there."""
+        ...
+
+    def put(self, key: str, value: bytes, ttl_s: float, labels: Sequence[str]) -> None:
+        """Keep `value` for `ttl_s` seconds at most; it may be written a little later."""
+        ...
+
+    async def remove(self, label: str) -> int:
+        """Remove everything with `label`; returns how many there were.
+
+        Raises:
+            PolicyError: OVERLOADED; the store does not answer, so nothing is known to be removed.
+        """
+        ...
+
+
+class Counters(Protocol):
+    """Keeps the levels of limits."""
+
+    async def reserve(self, charges: Sequence[Charge]) -> Grant | Refusal:
+        """Take all of `charges` or nothing, in one step. A cancelled call takes nothing.
+
+        Raises:
+            PolicyError: OVERLOADED; the store does not answer and the configuration says to refuse.
+        """
+        ...
+
+    def settle(self, grant: Grant, tokens: float | None) -> None:
+        """Give back places, and correct what was reserved to `tokens` used (None: leave it).
+
+        To be called once for each grant. It does not wait.
+        """
+        ...
+
+    async def remaining(self, buckets: Sequence[Bucket]) -> Sequence[float]:
+        """What is left of each, in its units; all of it where the store does not answer."""
+        ...
+
+
+class Headroom(msgspec.Struct, frozen=True):
+    """What is left of a limit: its name, its capacity, what remains."""
+
+    limit: str
+    capacity: int
+    remaining: int
+
+
+class LimitBoard(Protocol):
+    """What is left of the limits of upstreams."""
+
+    async def headroom(self) -> Mapping[str, Sequence[Headroom]]:
+        """By name of deployment; without those that have no limit."""
+        ...

@@ -28,6 +28,17 @@ class Capability(StrEnum):
     IMAGE_OUTPUT = "image_output"
 
 
+class Strategy(StrEnum):
+    """How to choose among the deployments of an alias."""
+
+    PRIORITY = "priority"
+    WEIGHTED = "weighted"
+    ROUND_ROBIN = "round_robin"
+    LEAST_IN_FLIGHT = "least_in_flight"
+    LOWEST_LATENCY = "lowest_latency"
+    LOWEST_COST = "lowest_cost"
+
+
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds in seconds beside the deadline of the call.
 
@@ -46,6 +57,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     `deployment` is unique in the configuration and names the target in reports and labels;
     `label` is `deployment` for a configured model and the pattern for one that came by wildcard.
+    `max_output_tokens` is the configuration's limit. Where `capabilities` is empty or a size None,
+    they are not known. Targets of one provider with the same `quota` share its rate limit.
     """
 
     deployment: str
@@ -55,6 +68,30 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None = None
     timeouts: Timeouts = Timeouts()
     max_output_tokens: int | None = None
+    capabilities: frozenset[Capability] = frozenset()
+    context_window_tokens: int | None = None
+    longest_output_tokens: int | None = None
+    weight: int = 1
+    max_concurrency: int | None = None
+    quota: str = ""
+
+
+class Chains(msgspec.Struct, frozen=True, kw_only=True):
+    """Aliases to go on with, in order: when no deployment of an alias answers, when the request is
+    too long for it, and when it refuses the content."""
+
+    general: tuple[str, ...] = ()
+    context_window: tuple[str, ...] = ()
+    content_policy: tuple[str, ...] = ()
+
+
+class Hedge(msgspec.Struct, frozen=True, kw_only=True):
+    """When a second deployment starts: `after_s` seconds without a first event, or None for the
+    95th percentile of the alias; never when both together are expected to cost more than
+    `max_cost_nano_usd`."""
+
+    after_s: float | None = None
+    max_cost_nano_usd: int | None = None
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,5 +104,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     context_window_tokens: int | None = None
     max_output_tokens: int | None = None
     embedding_dimensions: int | None = None
+    strategy: Strategy = Strategy.PRIORITY
+    fallbacks: Chains = Chains()
+    hedge: Hedge | None = None
     aliases_pattern: bool = False
     """True for a wildcard such as `openai/*`: `name` is then the pattern."""

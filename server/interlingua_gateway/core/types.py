@@ -216,18 +216,3 @@ class CountRequest(Data, frozen=True, tag="count"):
 
 
 Request: TypeAlias = GenerateRequest | EmbedRequest | CountRequest
-
-
-class Leniency(StrEnum):
-    """What to do with a parameter that the chosen target cannot honour."""
-
-    REJECT = "reject"
-    WARN = "warn"
-
-
-class Routing(Data, frozen=True):
-    """The caller's own wishes for the way; never part of what the upstream sees."""
-
-    fallbacks: tuple[str, ...] = ()
-    """Aliases to try in order when the requested one fails before its first event."""
-    leniency: Leniency = Leniency.REJECT

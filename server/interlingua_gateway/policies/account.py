@@ -8,14 +8,17 @@ from interlingua_gateway.core.call import Call, Ending, Handler, Phase
 from interlingua_gateway.core.errors import Reason
 from interlingua_gateway.core.estimate import input_tokens, text_tokens
 from interlingua_gateway.core.events import (
+    AnswerEvent,
+    AttemptMade,
     Batch,
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
     Usage,
     UsageUpdate,
+    added,
 )
-from interlingua_gateway.core.prices import cost_of
+from interlingua_gateway.core.prices import Cost, cost_of
 from interlingua_gateway.core.reply import Reply
 from interlingua_gateway.core.types import CountRequest
 
@@ -29,7 +32,9 @@ class Account:
     """Keeps `call.usage` and `call.cost` true while the answer passes and when it breaks off.
 
     A long answer gets the usage so far as an event after every 64 deltas, estimated until the
-    provider measures it, so that whoever cancels knows what was spent.
+    provider measures it, so that whoever cancels knows what was spent. Attempts that were paid for
+    although another one answered are part of both. An answer that is free (it
+    came from the cache, or another call pays for it) has the usage of its original and costs 0.
     """
 
     async def __call__(self, call: Call, inner: Handler) -> Reply:
@@ -38,15 +43,18 @@ class Account:
         meter = _Meter(call)
         call.defer(meter.settle)
         reply = await inner(call)
-        meter.answered = True
+        meter.begin()
         reply.filter(meter.count)
         return reply
 
 
 class _Meter:
-    """Follows one answer. `_unmeasured` is the text since the provider's last measurement."""
+    """Follows one answer. `_unmeasured` is the text since the provider's last measurement,
+    `_beside` is what other attempts used."""
 
-    __slots__ = ("_call", "_deltas", "_estimated_output", "_measured", "_unmeasured", "answered")
+    __slots__ = (
+        "_answered", "_beside", "_call", "_deltas", "_estimated_output", "_measured", "_unmeasured",
+    )  # fmt: skip
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -54,7 +62,16 @@ class _Meter:
         self._unmeasured: list[str] = []
         self._estimated_output = 0
         self._measured: Usage | None = None
-        self.answered = False
+        self._beside: Usage | None = None
+        self._answered = False
+
+    def begin(self) -> None:
+        """An attempt answers from now on."""
+        self._answered = True
+        self._measured = None
+        self._unmeasured.clear()
+        self._estimated_output = 0
+        self._beside = _beside(self._call)
 
     def count(self, batch: Batch) -> Batch:
         """See one batch; adds a usage event when one is due."""
@@ -68,12 +85,22 @@ class _Meter:
                 self._deltas += 1
             elif kind is UsageUpdate:
                 self._measure(event.usage)  # type: ignore[union-attr]
+            elif kind is AttemptMade:
+                self.begin()
+        if self._beside is not None:
+            batch = tuple(self._totalled(event) for event in batch)
         if self._deltas < REPORT_EVERY_DELTAS:
             return batch
         self._deltas = 0
         usage = self._so_far()
         self._put(usage)
-        return (*batch, UsageUpdate(usage))
+        return (*batch, UsageUpdate(self._total(usage)))
+
+    def _totalled(self, event: AnswerEvent) -> AnswerEvent:
+        return UsageUpdate(self._total(event.usage)) if isinstance(event, UsageUpdate) else event
+
+    def _total(self, usage: Usage) -> Usage:
+        return usage if self._beside is None else added(usage, self._beside)
 
     def _measure(self, usage: Usage) -> None:
         self._measured = usage
@@ -91,18 +118,47 @@ class _Meter:
         )
 
     def _put(self, usage: Usage) -> None:
-        call = self._call
-        call.usage = usage
-        price = call.target.price if call.target else None
-        call.cost = cost_of(usage, price) if price else None
+        self._call.usage = self._total(usage)
+        _charge(self._call, usage)
 
     def settle(self, call: Call, ending: Ending) -> None:
         """The call has ended: estimate what the provider did not measure.
 
         A call that no upstream began to serve has used nothing.
         """
-        began = self.answered or (
-            call.phase is Phase.FIRST_TOKEN and ending.reason in _MAY_HAVE_USED
-        )
-        if began and (self._measured is None or self._unmeasured or self._estimated_output):
+        if not self._answered:
+            self._settle_unanswered(call, ending)
+        elif self._measured is None or self._unmeasured or self._estimated_output:
             self._put(self._so_far())
+        else:
+            _charge(call, self._measured)  # who pays may have changed since it was measured
+
+    def _settle_unanswered(self, call: Call, ending: Ending) -> None:
+        """Attempts say what they used; an upstream may charge one that it was still serving."""
+        self._beside = _beside(call)
+        if self._beside is not None:
+            self._put(Usage())
+        elif call.phase is Phase.FIRST_TOKEN and ending.reason in _MAY_HAVE_USED:
+            self._put(self._so_far())
+
+
+def _charge(call: Call, usage: Usage) -> None:
+    if call.free:
+        call.cost = Cost(0)
+        return
+    price = call.target.price if call.target else None
+    beside = sum(record.cost_nano_usd or 0 for record in call.attempts)
+    if price is None:
+        call.cost = Cost(beside, estimated=True) if beside else None
+    else:
+        cost = cost_of(usage, price)
+        call.cost = Cost(cost.nano_usd + beside, estimated=True) if beside else cost
+
+
+def _beside(call: Call) -> Usage | None:
+    """What attempts used that were paid for beside the one that answers, or None."""
+    total: Usage | None = None
+    for record in call.attempts:
+        if record.usage is not None:
+            total = record.usage if total is None else added(total, record.usage)
+    return total

@@ -48,8 +48,12 @@ class Observe:
         labels = _labels(call)
         error = str(ending.reason) if ending.reason else ""
         self._metrics.request_duration.labels(*labels, error).observe(ending.duration_s)
-        if call.usage is not None:
+        if call.usage is not None and not call.free:
             self._tokens(call, labels)
+        if call.cache_status is not None:
+            self._metrics.cached.labels(str(call.cache_status)).inc()
+        if call.dedupe_status is not None:
+            self._metrics.shared.labels(str(call.dedupe_status)).inc()
         if call.cost is not None:
             self._metrics.cost.labels(*labels).inc(call.cost.nano_usd / 1e9)
         _write(call, ending, error)
@@ -102,6 +106,8 @@ def _write(call: Call, ending: Ending, error: str) -> None:
                 "usage_estimated": usage.estimated if usage else False,
                 "cost_nano_usd": call.cost.nano_usd if call.cost else None,
                 "attempts": len(call.attempts),
+                "cache": str(call.cache_status or ""),
+                "dedupe": str(call.dedupe_status or ""),
                 "tags": list(call.tags),
                 "metadata": dict(call.metadata),
                 **call.trace,

@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from functools import partial
 
-import msgspec
-
-from interlingua_gateway.core.call import Attempt, Call, Phase
-from interlingua_gateway.core.clock import Clock, Timeout
-from interlingua_gateway.core.errors import CallerError, GatewayError, Reason, UpstreamError
-from interlingua_gateway.core.events import AttemptRecord, Outcome
-from interlingua_gateway.core.ports import Directory, Provider
+from interlingua_gateway.core.call import Call
+from interlingua_gateway.core.clock import Clock
+from interlingua_gateway.core.errors import GatewayError
 from interlingua_gateway.core.reply import Reply
 from interlingua_gateway.core.target import Target
-from interlingua_gateway.core.types import CountRequest, EmbedRequest, GenerateRequest, Leniency
-from interlingua_gateway.route.plan import plan
-from interlingua_gateway.route.vitals import Vitals
-from interlingua_gateway.route.watch import Watched
+from interlingua_gateway.core.types import Request
+from interlingua_gateway.route.attempts import Attempts, Opened
+from interlingua_gateway.route.backoff import Backoff, Budget
+from interlingua_gateway.route.continuation import Continuation, can_continue
+from interlingua_gateway.route.failures import Failures
+from interlingua_gateway.route.fleet import Fleet
+from interlingua_gateway.route.hedge import Hedging
+from interlingua_gateway.route.plan import Plan, Planner
+from interlingua_gateway.route.race import Open, race
 from interlingua_gateway.telemetry.upstream import UpstreamMetrics
 
 
 class Dispatch:
-    """The innermost handler."""
+    """The innermost handler.
+
+    A round tries every target of the plan once, at once one after the other: to go to another
+    target multiplies nothing. Further rounds repeat: they wait before, and spend of the budget.
+    """
 
     def __init__(
         self,
-        directory: Directory,
-        providers: Mapping[str, Provider],
-        vitals: Vitals,
+        planner: Planner,
+        attempts: Attempts,
+        fleet: Fleet,
+        backoff: Backoff,
+        budget: Budget,
         metrics: UpstreamMetrics,
         clock: Clock,
     ) -> None:
-        self._directory = directory
-        self._providers = providers
-        self._vitals = vitals
+        self._planner = planner
+        self._attempts = attempts
+        self._fleet = fleet
+        self._backoff = backoff
+        self._budget = budget
         self._metrics = metrics
+        self._hedging = Hedging(fleet, budget)
         self._clock = clock
 
     async def __call__(self, call: Call) -> Reply:
@@ -42,160 +53,119 @@ class Dispatch:
 
         Raises:
             CallerError: unknown model, or the request is at fault.
-            UpstreamError: the only target failed, or ALL_TARGETS_FAILED.
+            PolicyError: OVERLOADED, every target is as busy as it may be.
+            UpstreamError: the only target failed, or ALL_TARGETS_FAILED, or CIRCUIT_OPEN.
         """
-        failures: list[UpstreamError] = []
-        for target in plan(call, self._directory):
-            try:
-                return await self._try(call, target)
-            except UpstreamError as error:
-                if not error.retryable:
-                    raise
-                failures.append(error)
-        raise _combined(call, failures)
-
-    async def _try(self, call: Call, target: Target) -> Reply:
-        call.target = target
-        attempt = Attempt(
-            _resolved(call, target),
-            target,
-            streaming=call.streaming,
-            lenient=call.routing.leniency is Leniency.WARN,
-            headers=call.trace,
-        )
-        watch = _Record(self, call, target)
+        self._budget.earn()
+        plan = self._planner.plan(call)
         try:
-            reply = await self._open(attempt)
-        except BaseException as error:
-            call.phase = attempt.phase
-            watch.end(error)
-            if isinstance(error, GatewayError):
-                error.metadata.setdefault("deployment", target.deployment)
-            raise
-        watch.answered()
-        call.phase = Phase.STREAM
-        call.warnings.extend(attempt.warnings)
-        if reply.source is None:
-            watch.end(None)
-        else:
-            reply.source = Watched(
-                reply.source,
-                self._clock,
-                target.timeouts.stall_s,
-                watch.started + target.timeouts.total_s,
-                watch.end,
-            )
+            opened = await self._serve(call, plan, call.request)
+        except GatewayError as error:
+            detour = self._planner.detour(plan, error.reason)
+            if detour is None:
+                raise
+            plan = detour
+            opened = await self._serve(call, plan, call.request)
+        reply = opened.accept()
+        if can_continue(call, reply):
+            reply.source = Continuation(call, reply, opened, partial(self._serve, call, plan))
         return reply
 
-    async def _open(self, attempt: Attempt) -> Reply:
-        bound_s = attempt.first_event_bound_s
-        bound = Timeout(self._clock, self._clock.monotonic() + bound_s)
-        try:
-            with bound:
-                return await self._providers[attempt.target.provider].open(attempt)
-        except TimeoutError as error:
-            if not bound.fired:
-                raise
-            raise UpstreamError(
-                Reason.UPSTREAM_TIMEOUT,
-                f"The provider gave no answer within {bound_s:g} s.",
-                metadata={"phase": str(attempt.phase)},
-            ) from error
+    async def _serve(
+        self, call: Call, plan: Plan, request: Request, but: frozenset[str] = frozenset()
+    ) -> Opened:
+        """The first answer to `request` of a target of `plan` whose deployment is not in `but`."""
+        journey = _Journey(call, plan, request, but)
+        failures = journey.failures
+        rounds = 0
+        while True:
+            opened = await self._round(journey, repeated=rounds > 0)
+            if opened is not None:
+                return opened
+            rounds += 1
+            delay_s = None
+            if failures.worth_waiting:
+                delay_s = self._backoff.delay_s(rounds, failures.wanted_s, call.deadline)
+            if delay_s is None:
+                raise failures.combined()
+            await self._clock.sleep(delay_s)
+            journey.begin_round()
 
-    def began(self, target: Target) -> None:
-        """An attempt has begun."""
-        self._vitals.began(target)
-        self._metrics.began(target)
+    async def _round(self, journey: _Journey, *, repeated: bool) -> Opened | None:
+        """Try each target once; None if none has answered."""
+        failures = journey.failures
+        for stage in journey.plan.stages:
+            targets = self._planner.ordered(journey.call, journey.plan, stage)
+            for place, target in enumerate(targets):
+                if journey.over(target) or not self._passable(target, failures):
+                    continue
+                if repeated and failures.attempted and not self._budget.spend():
+                    raise failures.combined()
+                last = stage is journey.plan.stages[-1] and place == len(targets) - 1
+                share_s = None if last else self._share_s(journey.call)
+                try:
+                    return await self._try(journey, target, targets[place + 1 :], share_s)
+                except GatewayError as error:
+                    if not failures.add(target, error):
+                        raise
+        return None
 
-    def ended(self, call: Call, target: Target, record: AttemptRecord) -> None:
-        """It has ended."""
-        call.attempts.append(record)
-        self._vitals.ended(target, record)
-        self._metrics.ended(call, target, record)
+    def _passable(self, target: Target, failures: Failures) -> bool:
+        obstacle = self._fleet.of(target).obstacle(self._clock.monotonic())
+        if obstacle is None:
+            return True
+        self._metrics.passed_over(target, obstacle.why)
+        failures.obstacle(target, obstacle)
+        return False
 
-    def now(self) -> float:
-        """Seconds of the monotonic clock."""
-        return self._clock.monotonic()
+    async def _try(
+        self, journey: _Journey, target: Target, later: Sequence[Target], share_s: float | None
+    ) -> Opened:
+        """The answer of `target`, or of one of `later` that was started when it was slow."""
+        call, plan, request = journey.call, journey.plan, journey.request
+        first = partial(self._attempts.open, call, request, target, share_s)
+        delay_s = self._hedging.delay_s(call, plan) if later else None
+        if delay_s is None:
+            return await first()
 
+        def second() -> Open | None:
+            spare = [other for other in later if other.deployment not in journey.done]
+            rival = self._hedging.rival(plan, target, spare, self._clock.monotonic())
+            if rival is None:
+                return None
+            journey.done.add(rival.deployment)
+            self._metrics.hedged(rival)
+            return partial(self._attempts.open, call, request, rival)
 
-class _Record:
-    """Times one attempt and reports it once."""
+        return await race(first, second, delay_s, self._clock)
 
-    __slots__ = ("_call", "_dispatch", "_first_event_s", "_open", "_target", "started")
-
-    def __init__(self, dispatch: Dispatch, call: Call, target: Target) -> None:
-        self._dispatch = dispatch
-        self._call = call
-        self._target = target
-        self._first_event_s: float | None = None
-        self._open = True
-        self.started = dispatch.now()
-        dispatch.began(target)
-
-    def answered(self) -> None:
-        """The first event is there."""
-        self._first_event_s = self._dispatch.now() - self.started
-
-    def end(self, error: BaseException | None) -> None:
-        """The attempt is over: None for a whole answer."""
-        if not self._open:
-            return
-        self._open = False
-        target = self._target
-        record = AttemptRecord(
-            deployment=target.deployment,
-            provider=target.provider,
-            model=target.model,
-            outcome=_outcome(error),
-            reason=_reason(error),
-            duration_s=self._dispatch.now() - self.started,
-            time_to_first_event_s=self._first_event_s,
-        )
-        self._dispatch.ended(self._call, target, record)
-
-
-def _outcome(error: BaseException | None) -> Outcome:
-    if error is None:
-        return Outcome.OK
-    return Outcome.FAILED if isinstance(error, Exception) else Outcome.CANCELLED
-
-
-def _reason(error: BaseException | None) -> str:
-    if isinstance(error, GatewayError):
-        return str(error.metadata.get("cause", error.reason))
-    return str(Reason.INTERNAL) if isinstance(error, Exception) else ""
+    def _share_s(self, call: Call) -> float | None:
+        """Half of the time that is left, so that another target can still answer."""
+        if call.deadline is None:
+            return None
+        return max(0.0, call.deadline - self._clock.monotonic()) / 2.0
 
 
-def _resolved(call: Call, target: Target) -> GenerateRequest | EmbedRequest | CountRequest:
-    """The request under the target's own limits.
+class _Journey:
+    """How far a call has come; `done` are the deployments that had their turn in this round."""
 
-    Raises:
-        CallerError: it asks for more output than the configuration allows this model.
-    """
-    request = call.request
-    limit = target.max_output_tokens
-    if not isinstance(request, GenerateRequest) or limit is None:
-        return request
-    asked = request.sampling.max_output_tokens
-    if asked is not None and asked > limit:
-        raise CallerError.of_field(
-            "sampling.max_output_tokens", f"model `{request.model}` gives at most {limit}"
-        )
-    if asked is not None:
-        return request
-    sampling = msgspec.structs.replace(request.sampling, max_output_tokens=limit)
-    return msgspec.structs.replace(request, sampling=sampling)
+    __slots__ = ("call", "done", "failures", "plan", "request")
 
+    def __init__(self, call: Call, plan: Plan, request: Request, but: frozenset[str]) -> None:
+        self.call = call
+        self.plan = plan
+        self.request = request
+        self.failures = Failures(call)
+        self.failures.hopeless.update(but)
+        self.done = set(but)
 
-def _combined(call: Call, failures: list[UpstreamError]) -> UpstreamError:
-    tried = ", ".join(f"{record.deployment}={record.reason}" for record in call.attempts)
-    if len(failures) == 1:
-        failures[0].metadata["attempts"] = tried
-        return failures[0]
-    delays = [error.retry_after_s for error in failures if error.retry_after_s is not None]
-    return UpstreamError(
-        Reason.ALL_TARGETS_FAILED,
-        f"All {len(failures)} deployments of the model failed.",
-        retry_after_s=min(delays, default=None),
-        metadata={"attempts": tried},
-    )
+    def begin_round(self) -> None:
+        self.failures.begin_round()
+        self.done = set(self.failures.hopeless)
+
+    def over(self, target: Target) -> bool:
+        """Whether `target` has had its turn; from now on it has."""
+        if target.deployment in self.done or self.failures.too_small(target):
+            return True
+        self.done.add(target.deployment)
+        return False

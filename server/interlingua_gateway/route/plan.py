@@ -5,28 +5,105 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from interlingua_gateway.core.call import Call
 from interlingua_gateway.core.errors import CallerError, Reason, Resource
 from interlingua_gateway.core.ports import Directory
-from interlingua_gateway.core.target import Target
+from interlingua_gateway.core.target import Chains, Hedge, Model, Target
+from interlingua_gateway.route.need import Need
+from interlingua_gateway.route.rules import Rule, alias_of
+from interlingua_gateway.route.strategies import Strategies
 
 SHOWN_NAME: Final = 80
 
 
-def plan(call: Call, directory: Directory) -> tuple[Target, ...]:
-    """The targets of the requested model in the configured order, then those of the fallbacks.
+class Stage(msgspec.Struct, frozen=True):
+    """An alias on the way, and those of its targets that can serve the call."""
 
-    Raises:
-        CallerError: MODEL_NOT_FOUND for a name that the directory does not have.
+    model: Model
+    targets: tuple[Target, ...]
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The stages of a call, one after the other; for some failures there are others to go on with.
+
+    `need` is the call's own; `chains` has the aliases to go on with.
     """
-    names = (call.request.model, *call.routing.fallbacks)
-    targets: list[Target] = []
-    for name in names:
-        model = directory.find(name)
+
+    need: Need
+    stages: tuple[Stage, ...]
+    chains: Chains
+    hedge: Hedge | None
+
+
+class Planner:
+    """Makes plans from what there is; orders each stage when it is reached."""
+
+    def __init__(
+        self, directory: Directory, strategies: Strategies, rules: Sequence[Rule] = ()
+    ) -> None:
+        self._directory = directory
+        self._strategies = strategies
+        self._rules = tuple(rules)
+
+    def plan(self, call: Call) -> Plan:
+        """Where `call` may go.
+
+        Raises:
+            CallerError: MODEL_NOT_FOUND for a name that the directory does not have;
+                UNSUPPORTED_PARAMETER where no target fulfils what the caller demands.
+        """
+        need = Need(call)
+        model = self._find(alias_of(call, need, self._rules))
+        chains = model.fallbacks
+        names = call.routing.fallbacks or chains.general
+        stages = self._stages(need, [model, *map(self._find, names)])
+        if chains.context_window and not any(map(need.has_room, stages[0].targets)):
+            stages = self._stages(need, [*map(self._find, chains.context_window), model])
+        return Plan(need, stages, chains, _hedge(call, model))
+
+    def detour(self, plan: Plan, reason: Reason) -> Plan | None:
+        """The plan to go on with after a failure of `reason`, or None if there is none."""
+        names: tuple[str, ...] = ()
+        if reason is Reason.CONTEXT_LENGTH_EXCEEDED:
+            names = plan.chains.context_window
+        elif reason is Reason.CONTENT_FILTERED:
+            names = plan.chains.content_policy
+        if not names:
+            return None
+        stages = self._stages(plan.need, [self._find(name) for name in names])
+        return Plan(plan.need, stages, Chains(), plan.hedge)
+
+    def ordered(self, call: Call, plan: Plan, stage: Stage) -> tuple[Target, ...]:
+        """The targets of `stage`, best first as things stand now."""
+        return self._strategies.order(call, plan.need, stage.model, stage.targets)
+
+    def _stages(self, need: Need, models: Sequence[Model]) -> tuple[Stage, ...]:
+        stages = [Stage(model, need.fitting(model.targets)) for model in models]
+        fitting = tuple(stage for stage in stages if stage.targets)
+        if not fitting:
+            raise need.refusal([target for model in models for target in model.targets])
+        return fitting
+
+    def _find(self, name: str) -> Model:
+        model = self._directory.find(name)
         if model is None:
-            raise unknown_model(name, directory)
-        targets.extend(target for target in model.targets if target not in targets)
-    return tuple(targets)
+            raise unknown_model(name, self._directory)
+        return model
+
+
+def _hedge(call: Call, model: Model) -> Hedge | None:
+    """The caller's wish, else the alias's; the lower of two ceilings holds."""
+    after_s, ceiling = call.routing.hedge_after_s, call.routing.max_cost_nano_usd
+    hedge = model.hedge
+    if hedge is None and after_s is None:
+        return None
+    ceilings = [c for c in (ceiling, hedge.max_cost_nano_usd if hedge else None) if c is not None]
+    return Hedge(
+        after_s=after_s if hedge is None or after_s is not None else hedge.after_s,
+        max_cost_nano_usd=min(ceilings, default=None),
+    )
 
 
 def unknown_model(name: str, directory: Directory) -> CallerError:

@@ -43,7 +43,8 @@ class _Recent:
 class Vitals:
     """Counts attempts as they begin and end, and tells how each deployment is.
 
-    `obstacles` gives for a provider what keeps it from serving at all, or an empty text.
+    `obstacles` gives for a provider what keeps it from serving at all, or an empty text;
+    `breaker_state` gives for a deployment the state of its circuit breaker.
     """
 
     def __init__(
@@ -51,9 +52,11 @@ class Vitals:
         targets: Sequence[Target],
         clock: Clock,
         obstacles: Mapping[str, Callable[[], str]] | None = None,
+        breaker_state: Callable[[str], str] = lambda deployment: "",
     ) -> None:
         self._clock = clock
         self._obstacles = obstacles or {}
+        self._breaker_state = breaker_state
         self._targets = {target.deployment: target for target in targets}
         self._recent = {name: _Recent() for name in self._targets}
 
@@ -79,6 +82,7 @@ class Vitals:
     def _condition(self, target: Target) -> Condition:
         recent = self._recent[target.deployment]
         note = self._obstacles.get(target.provider, str)()
+        breaker = self._breaker_state(target.deployment)
         done = [record for record in recent.attempts if record.outcome is Outcome.OK]
         rate = len(done) / len(recent.attempts) if recent.attempts else None
         latencies = sorted(record.duration_s for record in done)
@@ -90,7 +94,7 @@ class Vitals:
         return Condition(
             deployment=target.deployment,
             provider=target.provider,
-            status="unhealthy" if note else _status(rate),
+            status="unhealthy" if note or breaker == "open" else _status(rate),
             note=note,
             attempts=len(recent.attempts),
             success_rate=rate,
@@ -99,6 +103,7 @@ class Vitals:
             latency=_percentiles(latencies),
             first_event=_percentiles(firsts),
             in_flight=recent.in_flight,
+            breaker=breaker,
         )
 
 

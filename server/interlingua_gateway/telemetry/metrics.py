@@ -68,6 +68,7 @@ class Metrics:
         self._server_metrics()
         self._model_metrics()
         self._upstream_metrics()
+        self._limit_metrics()
 
     def _server_metrics(self) -> None:
         count, time = self._counter, self._histogram
@@ -114,6 +115,13 @@ class Metrics:
             _GEN_AI,
         )
 
+        self.cached = count(
+            "interlingua_cache_calls", "Calls to models with a cache, by status.", ("status",)
+        )
+        self.shared = count(
+            "interlingua_dedupe_calls", "Calls that may share an answer, by role.", ("role",)
+        )
+
     def _upstream_metrics(self) -> None:
         count = self._counter
         self.operation_duration = self._histogram(
@@ -131,6 +139,41 @@ class Metrics:
         self.upstream_in_flight = self._gauge(
             "interlingua_upstream_attempts_in_flight", "Attempts being served.", _UPSTREAM
         )
+        self.breaker = self._gauge(
+            "interlingua_upstream_breaker_state",
+            "Circuit breaker: 0 closed, 1 half open, 2 open.",
+            _UPSTREAM,
+        )
+        self.passed_over = count(
+            "interlingua_upstream_passed_over",
+            "Times that a deployment was not tried, by reason.",
+            (*_UPSTREAM, "reason"),
+        )
+        self.hedges = count(
+            "interlingua_upstream_hedges", "Attempts started beside a slow one.", _UPSTREAM
+        )
+
+    def _limit_metrics(self) -> None:
+        self.queue_waiting = self._gauge(
+            "interlingua_queue_waiting", "Calls that wait for a limit.", ("priority",)
+        )
+        self.queue_wait = self._histogram(
+            "interlingua_queue_wait_seconds",
+            "How long calls have waited for a limit, served or not.",
+            ("priority",),
+            DURATION_BUCKETS,
+        )
+        self.limit_refused = self._counter(
+            "interlingua_limit_refused",
+            "Calls and attempts that a limit refused.",
+            ("rule", "limit", "reason"),
+        )
+        self.limit_reserved = self._gauge(
+            "interlingua_limit_reserved",
+            "Tokens reserved, and places taken, by calls that have not ended.",
+            ("rule", "limit"),
+        )
+        self.redis_up = self._gauge("interlingua_redis_up", "1 while Redis is in use.", ())
 
     def _counter(self, name: str, text: str, labels: Sequence[str]) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

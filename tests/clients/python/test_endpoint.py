@@ -124,7 +124,8 @@ def test_every_method_has_a_timeout_and_every_service_retries():
         MODELS.services_by_name["ModelService"],
     ]
     methods = {method.name for service in services for method in service.methods}
-    assert methods == set(TIMEOUTS_S)
+    # Of AdminService only what the client has; what it changes is not to be sent twice.
+    assert methods | {"InvalidateCache"} == set(TIMEOUTS_S)
     config = json.loads(json.dumps(SERVICE_CONFIG))
     named = {entry["service"] for entry in config["methodConfig"][0]["name"]}
     assert named == {service.full_name for service in services}

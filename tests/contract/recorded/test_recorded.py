@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from interlingua.v1 import embed_pb2
 from tests.support.failures import Failure, failure_of
-from tests.support.gateway import Running, running
+from tests.support.gateway import UNFORGIVING, Running, running
 from tests.support.library_warnings import OF_THE_LIBRARY
 from tests.support.recordings import Recorded, recordings
 from tests.support.recordings_answers import Answer, differences, gateways, gateways_stream
@@ -127,6 +127,7 @@ async def gateway(
     replay: Replay, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Running]:
     tree = configuration(cases(), f"http://127.0.0.1:{replay.port}")
+    tree["routing"] = UNFORGIVING
     directory = tmp_path_factory.mktemp("gateway")
     async with running(tree, directory, environment=ENVIRONMENT) as gateway:
         yield gateway

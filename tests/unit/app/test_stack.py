@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from interlingua_gateway.app.stack import policies, stack
 from interlingua_gateway.core.call import Call, Handler
 from interlingua_gateway.core.events import TextDelta
@@ -13,7 +15,12 @@ from interlingua_gateway.telemetry.metrics import Metrics
 
 
 def test_the_order(clock):
-    assert [type(policy) for policy in policies(Metrics(), clock)] == [Observe, Account]
+    limits = SimpleNamespace(policies=("limit",))
+    answers = SimpleNamespace(sharing=("idempotency", "cache", "dedupe"), joining=("batches",))
+    chain = policies(Metrics(), clock, limits, answers)
+    assert isinstance(chain[0], Observe)
+    assert isinstance(chain[2], Account)
+    assert [chain[1], *chain[3:]] == ["limit", "idempotency", "cache", "dedupe", "batches"]
 
 
 async def test_a_call_passes_first_to_last_and_its_reply_back():

@@ -6,13 +6,15 @@ import logging
 
 import pytest
 
-from interlingua_gateway.app.stack import policies, stack
+from interlingua_gateway.app.stack import stack
 from interlingua_gateway.core.call import Call, ending_of
 from interlingua_gateway.core.errors import CallerError, Reason
 from interlingua_gateway.core.events import Finish, FinishReason, TextDelta, Usage, UsageUpdate
 from interlingua_gateway.core.reply import Reply, Start
 from interlingua_gateway.core.target import Target
 from interlingua_gateway.core.types import EmbedRequest, GenerateRequest
+from interlingua_gateway.policies.account import Account
+from interlingua_gateway.policies.observe import Observe
 from interlingua_gateway.telemetry.metrics import Metrics
 from tests.unit.policies.test_account import Batches
 
@@ -43,7 +45,7 @@ async def served(call: Call, clock, reply: Reply | BaseException) -> Metrics:
 
     failure = None
     try:
-        answer = await stack(policies(metrics, clock), innermost)(call)
+        answer = await stack((Observe(metrics, clock), Account()), innermost)(call)
         async for _ in answer:
             pass
     except CallerError as error:

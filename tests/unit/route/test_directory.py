@@ -5,12 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from interlingua_gateway.core.call import Call
-from interlingua_gateway.core.errors import CallerError, Reason
 from interlingua_gateway.core.target import Model, Target
-from interlingua_gateway.core.types import GenerateRequest, Routing
 from interlingua_gateway.route.directory import Directory
-from interlingua_gateway.route.plan import plan
 
 
 def target(deployment: str, model: str = "m") -> Target:
@@ -30,16 +26,6 @@ MODELS = (
     model("any/exact", target("exact")),
 )
 DIRECTORY = Directory(MODELS)
-
-
-def call(name: str, *fallbacks: str) -> Call:
-    return Call(
-        GenerateRequest(model=name, messages=()),
-        call_id="op",
-        method="Generate",
-        started=0,
-        routing=Routing(fallbacks=fallbacks),
-    )
 
 
 @pytest.mark.parametrize(
@@ -71,23 +57,3 @@ def test_what_is_known_of_a_covered_model_is_added():
     directory = Directory(MODELS, lambda t: msgspec.structs.replace(t, label=t.model))
     assert directory.find("any/thing").targets[0].label == "up/thing"
     assert directory.find("gpt").targets[0].label == "one"
-
-
-def test_the_plan_is_the_models_targets_and_then_those_of_the_fallbacks_each_once():
-    targets = plan(call("gpt", "claude", "any/x"), DIRECTORY)
-    assert [t.deployment for t in targets] == ["one", "shared", "two", "any"]
-
-
-@pytest.mark.parametrize("names", [("gtp",), ("gpt", "gtp")])
-def test_an_unknown_name_is_refused_and_a_near_one_told(names):
-    with pytest.raises(CallerError, match="Did you mean `gpt`") as caught:
-        plan(call(*names), DIRECTORY)
-    assert caught.value.reason is Reason.MODEL_NOT_FOUND
-    assert caught.value.resource.name == "gtp"
-
-
-def test_a_long_name_is_shown_short():
-    with pytest.raises(CallerError, match="ListModels") as caught:
-        plan(call("z" * 10_000), DIRECTORY)
-    assert len(caught.value.message) < 200
-    assert len(caught.value.resource.name) == 80

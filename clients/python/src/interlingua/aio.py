@@ -21,6 +21,8 @@ from interlingua.requests import (
     generate_request,
 )
 from interlingua.results import EmbedResult, GenerateResult, batch_results
+from interlingua.v1.admin_service_pb2 import InvalidateCacheRequest
+from interlingua.v1.admin_service_pb2_grpc import AdminServiceStub
 from interlingua.v1.gateway_service_pb2 import HealthRequest, HealthResponse
 from interlingua.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from interlingua.v1.generate_pb2 import (
@@ -33,6 +35,7 @@ from interlingua.v1.model_service_pb2 import GetModelRequest, ListModelsRequest,
 from interlingua.v1.model_service_pb2_grpc import ModelServiceStub
 
 if TYPE_CHECKING:
+    from interlingua.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
     from interlingua.v1.gateway_service_pb2_grpc import GatewayServiceAsyncStub
     from interlingua.v1.model_service_pb2_grpc import ModelServiceAsyncStub
 
@@ -178,6 +181,13 @@ class AsyncClient:
         request = HealthRequest(provider=provider)
         return await self._call(self._gateway.Health, "Health", request, options)
 
+    async def invalidate_cache(
+        self, request: InvalidateCacheRequest, **options: Unpack[CallOptions]
+    ) -> int:
+        """Removes the answers that `request` selects from the cache; returns how many."""
+        method = self._admin.InvalidateCache
+        return (await self._call(method, "InvalidateCache", request, options)).removed
+
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
         credentials, options = self._endpoint.credentials, self._endpoint.options
@@ -192,6 +202,10 @@ class AsyncClient:
     @cached_property
     def _models(self) -> "ModelServiceAsyncStub":
         return ModelServiceStub(self._channel)
+
+    @cached_property
+    def _admin(self) -> "AdminServiceAsyncStub":
+        return AdminServiceStub(self._channel)
 
     async def _call(
         self,

@@ -18,6 +18,8 @@ from interlingua.requests import (
 )
 from interlingua.results import EmbedResult, GenerateResult, batch_results
 from interlingua.stream import Stream
+from interlingua.v1.admin_service_pb2 import InvalidateCacheRequest
+from interlingua.v1.admin_service_pb2_grpc import AdminServiceStub
 from interlingua.v1.gateway_service_pb2 import HealthRequest, HealthResponse
 from interlingua.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from interlingua.v1.generate_pb2 import (
@@ -61,6 +63,7 @@ class Client:
             self._channel = grpc.secure_channel(self._endpoint.address, credentials, options)
         self._gateway = GatewayServiceStub(self._channel)
         self._models = ModelServiceStub(self._channel)
+        self._admin = AdminServiceStub(self._channel)
 
     def __enter__(self) -> Self:
         return self
@@ -165,6 +168,13 @@ class Client:
         """How the gateway and its providers, or only `provider`, are."""
         request = HealthRequest(provider=provider)
         return self._call(self._gateway.Health, "Health", request, options)
+
+    def invalidate_cache(
+        self, request: InvalidateCacheRequest, **options: Unpack[CallOptions]
+    ) -> int:
+        """Removes the answers that `request` selects from the cache; returns how many."""
+        method = self._admin.InvalidateCache
+        return self._call(method, "InvalidateCache", request, options).removed
 
     def _call(
         self,

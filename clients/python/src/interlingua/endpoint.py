@@ -25,6 +25,7 @@ TIMEOUTS_S: Mapping[str, float] = {
     "ListModels": 15.0,
     "GetModel": 15.0,
     "Health": 15.0,
+    "InvalidateCache": 60.0,
 }
 
 # A call is sent again only if it ended UNAVAILABLE before anything came back: gRPC never retries

@@ -6,18 +6,16 @@ from collections.abc import Mapping
 
 from interlingua.v1 import content_pb2 as content
 from interlingua.v1 import embed_pb2, generate_pb2
-from interlingua_gateway.core.errors import CallerError, Reason
+from interlingua_gateway.core.errors import CallerError
 from interlingua_gateway.core.types import (
     AudioOutput,
     EmbedInput,
     EmbedRequest,
     FormatKind,
     GenerateRequest,
-    Leniency,
     Modality,
     ReasoningOptions,
     ResponseFormat,
-    Routing,
     SafetySetting,
     Sampling,
     Tool,
@@ -87,55 +85,11 @@ def decode_embed(pb: embed_pb2.EmbedRequest) -> EmbedRequest:
     )
 
 
-def decode_routing(pb: generate_pb2.GenerateRequest | embed_pb2.EmbedRequest) -> Routing:
-    """The caller's wishes for the way.
-
-    Raises:
-        CallerError: UNSUPPORTED_PARAMETER for a wish that this gateway cannot honour;
-            INVALID_REQUEST for a value that the contract does not have.
-    """
-    policy = enums.known(_LENIENCY, pb.unsupported_parameters, "unsupported_parameters")
-    _refuse_unhonoured(pb)
-    for i, name in enumerate(pb.routing.fallback_models):
-        if not name:
-            raise _bad(f"routing.fallback_models[{i}]", "must not be empty")
-    return Routing(fallbacks=tuple(pb.routing.fallback_models), leniency=policy)
-
-
-_LENIENCY: Mapping[int, Leniency] = {
-    generate_pb2.UNSUPPORTED_PARAMETER_POLICY_UNSPECIFIED: Leniency.REJECT,
-    generate_pb2.UNSUPPORTED_PARAMETER_POLICY_REJECT: Leniency.REJECT,
-    generate_pb2.UNSUPPORTED_PARAMETER_POLICY_WARN: Leniency.WARN,
-}
 _ENCODINGS: Mapping[int, str] = {
     embed_pb2.EMBEDDING_ENCODING_UNSPECIFIED: "floats",
     embed_pb2.EMBEDDING_ENCODING_FLOATS: "floats",
     embed_pb2.EMBEDDING_ENCODING_FLOAT32_LE: "float32_le",
 }
-_PRIORITIES: Mapping[int, int] = {0: 0, 1: 1, 2: 2, 3: 3}
-_UNHONOURED_ROUTING = (
-    "strategy",
-    "hedge_after",
-    "required_capabilities",
-    "max_cost_nano_usd",
-    "sticky_key",
-    "continue_broken_stream",
-)
-
-
-def _refuse_unhonoured(pb: generate_pb2.GenerateRequest | embed_pb2.EmbedRequest) -> None:
-    """Wishes that the contract has and this gateway does not serve are refused, not forgotten."""
-    enums.known(_PRIORITIES, pb.priority, "priority")
-    wishes = [f"routing.{name}" for name in _UNHONOURED_ROUTING if _is_set(pb.routing, name)]
-    wishes += ["cache"] if pb.HasField("cache") else []
-    wishes += ["priority"] if pb.priority else []
-    wishes += ["idempotency_key"] if pb.idempotency_key else []
-    if wishes:
-        raise _bad(wishes[0], "this gateway does not serve it", Reason.UNSUPPORTED_PARAMETER)
-
-
-def _is_set(pb: generate_pb2.RoutingOptions, name: str) -> bool:
-    return any(field.name == name for field, _ in pb.ListFields())
 
 
 def _tool(pb: content.Tool, field: str) -> Tool:

@@ -81,7 +81,10 @@ def report(call: Call, total_s: float) -> generate_pb2.CallReport:
     first = call.first_event_s
     return generate_pb2.CallReport(
         attempts=_attempts(call),
+        cache_status=enums.CACHE_STATUSES[call.cache_status],
+        dedupe_status=enums.DEDUPE_STATUSES[call.dedupe_status],
         timings=generate_pb2.Timings(
+            queue=duration(call.queue_s),
             time_to_first_token=None if first is None else duration(first),
             total=duration(total_s),
         ),
@@ -93,16 +96,18 @@ def report(call: Call, total_s: float) -> generate_pb2.CallReport:
 
 
 def _attempts(call: Call) -> list[generate_pb2.Attempt]:
-    """All attempts; what the call cost is what the last one cost."""
+    """All attempts; what the call cost beside those that were paid for is the last one's."""
     attempts = [attempt(record) for record in call.attempts]
-    price = cost(call.cost)
-    if attempts and price is not None:
-        attempts[-1].cost.CopyFrom(price)
+    if attempts and call.cost is not None:
+        others = sum(record.cost_nano_usd or 0 for record in call.attempts)
+        rest = Cost(max(0, call.cost.nano_usd - others), call.cost.estimated)
+        attempts[-1].cost.MergeFrom(cost(rest) or generate_pb2.Cost())
     return attempts
 
 
 def attempt(record: AttemptRecord) -> generate_pb2.Attempt:
     """One attempt."""
+    paid = record.cost_nano_usd
     return generate_pb2.Attempt(
         deployment=record.deployment,
         provider=record.provider,
@@ -111,6 +116,7 @@ def attempt(record: AttemptRecord) -> generate_pb2.Attempt:
         error_reason=reason_name(record.reason),
         duration=duration(record.duration_s),
         time_to_first_event=_optional_duration(record.time_to_first_event_s),
+        cost=None if paid is None else cost(Cost(paid, estimated=True)),
     )
 
 

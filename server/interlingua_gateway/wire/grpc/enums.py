@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, TypeVar
 
 from interlingua.v1 import content_pb2, embed_pb2, gateway_service_pb2, generate_pb2
+from interlingua_gateway.core.call import CacheStatus, DedupeStatus
 from interlingua_gateway.core.errors import CallerError
 from interlingua_gateway.core.events import FinishReason, Outcome
 from interlingua_gateway.core.target import Capability
@@ -78,11 +79,23 @@ FINISH_REASONS: Final[Mapping[FinishReason, generate_pb2.FinishReason.ValueType]
 OUTCOMES: Final[Mapping[Outcome, generate_pb2.AttemptOutcome.ValueType]] = {
     outcome: getattr(generate_pb2, f"ATTEMPT_OUTCOME_{outcome.name}") for outcome in Outcome
 }
+CACHE_STATUSES: Final[Mapping[CacheStatus | None, generate_pb2.CacheStatus.ValueType]] = {
+    None: generate_pb2.CACHE_STATUS_UNSPECIFIED,
+} | {status: getattr(generate_pb2, f"CACHE_STATUS_{status.name}") for status in CacheStatus}
+DEDUPE_STATUSES: Final[Mapping[DedupeStatus | None, generate_pb2.DedupeStatus.ValueType]] = {
+    None: generate_pb2.DEDUPE_STATUS_UNSPECIFIED,
+} | {status: getattr(generate_pb2, f"DEDUPE_STATUS_{status.name}") for status in DedupeStatus}
 HEALTH: Final[Mapping[str, gateway_service_pb2.HealthStatus.ValueType]] = {
     "unknown": gateway_service_pb2.HEALTH_STATUS_UNSPECIFIED,
     "healthy": gateway_service_pb2.HEALTH_STATUS_HEALTHY,
     "degraded": gateway_service_pb2.HEALTH_STATUS_DEGRADED,
     "unhealthy": gateway_service_pb2.HEALTH_STATUS_UNHEALTHY,
+}
+BREAKERS: Final[Mapping[str, gateway_service_pb2.BreakerState.ValueType]] = {
+    "": gateway_service_pb2.BREAKER_STATE_UNSPECIFIED,
+    "closed": gateway_service_pb2.BREAKER_STATE_CLOSED,
+    "open": gateway_service_pb2.BREAKER_STATE_OPEN,
+    "half_open": gateway_service_pb2.BREAKER_STATE_HALF_OPEN,
 }
 
 

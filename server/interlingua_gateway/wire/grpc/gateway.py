@@ -21,7 +21,8 @@ from interlingua_gateway.core.ids import operation_id
 from interlingua_gateway.core.reply import Reply
 from interlingua_gateway.core.run import run
 from interlingua_gateway.core.types import CountRequest
-from interlingua_gateway.wire.grpc import decode, encode
+from interlingua_gateway.core.wishes import Caller
+from interlingua_gateway.wire.grpc import decode, decode_wishes, encode
 from interlingua_gateway.wire.grpc.exchange import Exchange, Write
 from interlingua_gateway.wire.grpc.parse import parse
 from interlingua_gateway.wire.grpc.status import to_status
@@ -87,7 +88,11 @@ class GatewayMethods:
             method=exchange.method,
             started=exchange.started,
             deadline=exchange.deadline,
-            routing=decode.decode_routing(pb),
+            routing=decode_wishes.decode_routing(pb),
+            caching=decode_wishes.decode_caching(pb),
+            priority=decode_wishes.decode_priority(pb),
+            idempotency_key=decode_wishes.decode_idempotency_key(pb),
+            caller=Caller(user=pb.user),
             tags=tuple(pb.tags),
             metadata=dict(pb.metadata),
             trace=exchange.trace,
@@ -198,7 +203,11 @@ class GatewayMethods:
             started=exchange.started if call_id == exchange.id else self._clock.monotonic(),
             deadline=exchange.deadline,
             streaming=streaming,
-            routing=decode.decode_routing(pb),
+            routing=decode_wishes.decode_routing(pb),
+            caching=decode_wishes.decode_caching(pb),
+            priority=decode_wishes.decode_priority(pb),
+            idempotency_key=decode_wishes.decode_idempotency_key(pb),
+            caller=Caller(user=pb.user),
             tags=tuple(pb.tags),
             metadata=dict(pb.metadata),
             trace=exchange.trace,

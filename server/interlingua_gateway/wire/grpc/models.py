@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -10,7 +10,13 @@ import msgspec
 from interlingua.v1 import gateway_service_pb2, model_service_pb2
 from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.core.errors import CallerError, Reason, Resource
-from interlingua_gateway.core.ports import Condition, Directory, HealthBoard
+from interlingua_gateway.core.ports import (
+    Condition,
+    Directory,
+    Headroom,
+    HealthBoard,
+    LimitBoard,
+)
 from interlingua_gateway.core.prices import Price
 from interlingua_gateway.core.target import Model
 from interlingua_gateway.wire.grpc import enums
@@ -43,10 +49,16 @@ class ModelMethods:
     """Answers from what is known; no upstream is asked."""
 
     def __init__(
-        self, directory: Directory, board: HealthBoard, identity: Identity, clock: Clock
+        self,
+        directory: Directory,
+        board: HealthBoard,
+        limits: LimitBoard,
+        identity: Identity,
+        clock: Clock,
     ) -> None:
         self._directory = directory
         self._board = board
+        self._limits = limits
         self._identity = identity
         self._clock = clock
 
@@ -94,8 +106,10 @@ class ModelMethods:
             )
         names = (pb.provider,) if pb.provider else identity.providers
         conditions = self._board.conditions()
+        headroom = await self._limits.headroom()
         providers = [
-            _provider(name, [c for c in conditions if c.provider == name]) for name in names
+            _provider(name, [c for c in conditions if c.provider == name], headroom)
+            for name in names
         ]
         return gateway_service_pb2.HealthResponse(
             status=enums.HEALTH[_best([c.status for c in conditions])],
@@ -159,11 +173,15 @@ def _scaled(price: int | None) -> int | None:
     return None if price is None else price * PER_MILLION
 
 
-def _provider(name: str, conditions: Sequence[Condition]) -> gateway_service_pb2.ProviderHealth:
+def _provider(
+    name: str,
+    conditions: Sequence[Condition],
+    headroom: Mapping[str, Sequence[Headroom]],
+) -> gateway_service_pb2.ProviderHealth:
     return gateway_service_pb2.ProviderHealth(
         name=name,
         status=enums.HEALTH[_best([c.status for c in conditions])],
-        deployments=[_deployment(condition) for condition in conditions],
+        deployments=[_deployment(c, headroom.get(c.deployment, ())) for c in conditions],
         note=next((c.note for c in conditions if c.note), ""),
     )
 
@@ -172,7 +190,9 @@ def _best(statuses: Sequence[str]) -> str:
     return min(statuses, key=_BEST_FIRST.index, default="unknown")
 
 
-def _deployment(condition: Condition) -> gateway_service_pb2.DeploymentHealth:
+def _deployment(
+    condition: Condition, headroom: Sequence[Headroom]
+) -> gateway_service_pb2.DeploymentHealth:
     at = condition.last_error_at_s
     return gateway_service_pb2.DeploymentHealth(
         name=condition.deployment,
@@ -184,6 +204,13 @@ def _deployment(condition: Condition) -> gateway_service_pb2.DeploymentHealth:
         latency=_percentiles(condition.latency),
         time_to_first_event=_percentiles(condition.first_event),
         in_flight=condition.in_flight,
+        breaker_state=enums.BREAKERS[condition.breaker],
+        headroom=[
+            gateway_service_pb2.LimitHeadroom(
+                limit=room.limit, capacity=room.capacity, remaining=room.remaining
+            )
+            for room in headroom
+        ],
     )
 
 

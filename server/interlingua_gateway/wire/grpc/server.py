@@ -21,6 +21,7 @@ from interlingua.v1 import (
     usage_service_pb2,
 )
 from interlingua_gateway.core.errors import CallerError, InternalError, Reason
+from interlingua_gateway.wire.grpc.admin import AdminMethods
 from interlingua_gateway.wire.grpc.exchange import Exchange, StreamMethod, UnaryMethod, Write
 from interlingua_gateway.wire.grpc.front import Front
 from interlingua_gateway.wire.grpc.gateway import GatewayMethods
@@ -72,6 +73,7 @@ class GrpcServer:
         front: Front,
         gateway: GatewayMethods,
         models: ModelMethods,
+        admin: AdminMethods,
     ) -> None:
         self.front = front
         self.addresses: tuple[str, ...] = ()
@@ -85,6 +87,7 @@ class GrpcServer:
             "GatewayService.Health": models.health,
             "ModelService.ListModels": models.list_models,
             "ModelService.GetModel": models.get_model,
+            "AdminService.InvalidateCache": admin.invalidate_cache,
         }
         streams: Mapping[str, StreamMethod] = {
             "GatewayService.StreamGenerate": gateway.stream_generate,

@@ -16,6 +16,7 @@ from interlingua_gateway.core.errors import GatewayError, Reason
 
 DOMAIN: Final = "interlingua"
 DEFAULT_RETRY_S: Final = 1.0
+SHORTEST_RETRY_S: Final = 0.001
 TEXT_LIMIT_BYTES: Final = 500
 
 Code = grpc.StatusCode
@@ -116,7 +117,7 @@ def _details(error: GatewayError, code: grpc.StatusCode) -> list[Message]:
         )
     if error.reason in _RETRY:
         delay = DEFAULT_RETRY_S if error.retry_after_s is None else error.retry_after_s
-        found.append(details.RetryInfo(retry_delay=duration(max(0.0, delay))))
+        found.append(details.RetryInfo(retry_delay=duration(max(SHORTEST_RETRY_S, delay))))
     return found
 
 

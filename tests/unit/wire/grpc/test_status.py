@@ -148,9 +148,9 @@ def test_an_error_without_a_named_resource_has_no_resource():
     assert set(failed.details) == {"ErrorInfo"}
 
 
-def test_a_delay_is_never_negative_and_exact_to_the_nanosecond():
+def test_a_delay_is_never_nothing_and_exact_to_the_nanosecond():
     error = UpstreamError(Reason.UPSTREAM_RATE_LIMITED, "Slow.", retry_after_s=-3)
-    assert Failure(to_status(error, "op_1")).retry_s == 0
+    assert Failure(to_status(error, "op_1")).retry_s == 0.001
     assert (duration(1.5).seconds, duration(1.5).nanos) == (1, 500_000_000)
     assert (duration(0.9999999999).seconds, duration(0.9999999999).nanos) == (1, 0)
 

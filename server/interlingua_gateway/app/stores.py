@@ -1,0 +1,83 @@
+"""Opens what outlives a call: the memory of the process, or the Redis that gateways share."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from interlingua_gateway.config.tree import Config
+from interlingua_gateway.core.clock import Clock
+from interlingua_gateway.core.errors import InternalError
+from interlingua_gateway.core.ports import Blobs, Counters
+from interlingua_gateway.core.quota import WhenDown
+from interlingua_gateway.store.memory_blobs import MemoryBlobs
+from interlingua_gateway.store.memory_counters import MemoryCounters
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from interlingua_gateway.store.redis.blobs import RedisBlobs
+    from interlingua_gateway.store.redis.connection import RedisLink
+    from interlingua_gateway.store.redis.counters import RedisCounters
+
+
+class Stores:
+    """`link` is the way to Redis where one is configured. Its library is imported only then."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self.link: RedisLink | None = _link(config, clock)
+        self._shared: RedisBlobs | None = None
+        if self.link is not None and config.cache.store == "redis":
+            self._shared = _redis("blobs").RedisBlobs(self.link, clock)
+        self.blobs: Blobs = (
+            MemoryBlobs(config.cache.max_bytes, clock) if self._shared is None else self._shared
+        )
+
+        self._counted = _shared_counters(config, self.link, clock)
+        self.counters: Counters = self._counted or MemoryCounters(clock)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._counted is not None:
+            await self._counted.aclose()
+        if self._shared is not None:
+            await self._shared.aclose()
+        if self.link is not None:
+            await self.link.aclose()
+
+
+def store_secrets(config: Config) -> tuple[str, ...]:
+    """Every secret of the stores, for the redactor."""
+    password = config.redis.password if config.redis is not None else None
+    return () if password is None else (password.reveal(),)
+
+
+def _link(config: Config, clock: Clock) -> RedisLink | None:
+    if config.redis is None:
+        return None
+    module = _redis("connection")
+    password = config.redis.password
+    settings = module.RedisSettings(
+        url=config.redis.url,
+        username=config.redis.username,
+        password=None if password is None else password.reveal(),
+        timeout_s=config.redis.timeout_s,
+    )
+    return cast("RedisLink", module.RedisLink(settings, clock))
+
+
+def _shared_counters(config: Config, link: RedisLink | None, clock: Clock) -> RedisCounters | None:
+    if link is None or not config.limits.rules:
+        return None
+    when_down = WhenDown(config.limits.when_redis_is_down)
+    counters = _redis("counters").RedisCounters(link, when_down, clock)
+    return cast("RedisCounters", counters)
+
+
+def _redis(name: str) -> ModuleType:
+    try:
+        return import_module(f"interlingua_gateway.store.redis.{name}")
+    except ModuleNotFoundError as error:
+        raise InternalError(
+            "Redis is configured, but its library is missing: install interlingua-gateway[redis]."
+        ) from error

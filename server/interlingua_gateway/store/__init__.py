@@ -1,0 +1,1 @@
+"""What outlives a call: counters and blobs, in memory or in Redis."""
