@@ -86,7 +86,11 @@ def _inline(value: Any) -> str:
 def _scalar(text: str) -> str:
     """`text` plain where YAML reads it back as it is, else in quotation marks."""
     try:
-        plain = read_value(f"[{text}]") == [text] and read_value(f"{{{text}: 1}}") == {text: 1}
+        plain = (
+            read_value(text) == text
+            and read_value(f"[{text}]") == [text]
+            and read_value(f"{{{text}: 1}}") == {text: 1}
+        )
     except ConfigError:
         plain = False
     return text if plain else json.dumps(text, ensure_ascii=False)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from interlingua_gateway.config.document import read_value
@@ -58,6 +58,8 @@ def test_each_value_has_its_origin(tmp_path: Path) -> None:
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"])))
+@example("-")
+@example("?")
 def test_any_text_is_read_back(text: str) -> None:
     assert read_value(_scalar(text)) == text
     assert read_value(f"[{_scalar(text)}]") == [text]
