@@ -27,7 +27,7 @@ class AnswerPolicies:
         self, config: Config, models: Mapping[str, Model], blobs: Blobs, clock: Clock
     ) -> None:
         self.tasks = Tasks()
-        self.fingerprints = Fingerprints()
+        self.fingerprints = Fingerprints(tagged=any(rule.tags for rule in config.routing.rules))
         named = {name: model for model in config.models for name in (model.name, *model.aliases)}
         digests = {model.name: _digest(config, model) for model in config.models}
         flights = Flights(self.tasks, clock)

@@ -7,7 +7,8 @@ capabilities, leniency).
 
 Not in it: the end user (`user`), metadata, tags, priority, deadline, trace, idempotency key, cache
 mode and ttl, and the wishes that choose among equals (strategy, hedge, sticky key, price ceiling,
-continuation). They change neither what is asked nor what may be answered.
+continuation). They change neither what is asked nor what may be answered. Tags are in it after all
+where rules of the routing look at them: they then decide which model answers.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ VERSION: Final = 1
 class Fingerprints:
     """Makes digests: 64 hexadecimal digits of SHA-256 over a canonical encoding."""
 
-    __slots__ = ("_encoder",)
+    __slots__ = ("_encoder", "_tagged")
 
-    def __init__(self) -> None:
+    def __init__(self, *, tagged: bool = False) -> None:
+        self._tagged = tagged
         # Maps and sets in a fixed order, so that equal values have equal bytes.
         self._encoder = msgspec.msgpack.Encoder(order="deterministic")
 
@@ -43,6 +45,7 @@ class Fingerprints:
             routing.fallbacks,
             routing.required,
             routing.leniency,
+            sorted(set(call.tags)) if self._tagged else (),
         )
 
     def of_request(self, request: Request) -> str:

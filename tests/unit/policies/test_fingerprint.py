@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from interlingua_gateway.core.call import Call
+from interlingua_gateway.core.types import GenerateRequest
+from interlingua_gateway.policies.fingerprint import Fingerprints
+
 PROGRAM = """
 from interlingua_gateway.core.call import Call
 from interlingua_gateway.core.target import Capability
@@ -40,3 +44,15 @@ def test_order_hashing_and_the_end_user_do_not_matter() -> None:
     other = _digest("1", "1: 0.5, 2: 0.26", "alice")
     assert len(one) == 64
     assert one == two != other
+
+
+def test_tags_matter_only_where_rules_look_at_them() -> None:
+    def digest(fingerprints: Fingerprints, *tags: str) -> str:
+        request = GenerateRequest(model="m", messages=())
+        call = Call(request, call_id="op", method="Generate", started=0, tags=tags)
+        return fingerprints.of_call(call, "configuration")
+
+    plain, tagged = Fingerprints(), Fingerprints(tagged=True)
+    assert digest(plain, "a") == digest(plain, "b")
+    assert digest(tagged, "a") != digest(tagged, "b")
+    assert digest(tagged, "a", "b") == digest(tagged, "b", "a")
