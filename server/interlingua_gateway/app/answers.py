@@ -52,9 +52,7 @@ class AnswerPolicies:
 def _digest(config: Config, model: ModelConfig) -> str:
     """Equal for equal configurations of `model` and the providers behind it; without secrets."""
     names = sorted({target.provider for target in model.targets})
-    # The order of a set is another one in each process; what a model can do is no matter here.
-    own = model.model_dump_json(exclude={"capabilities"})
-    texts = [own, *(config.providers[n].model_dump_json() for n in names)]
+    texts = [model.model_dump_json(), *(config.providers[n].model_dump_json() for n in names)]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 

@@ -23,11 +23,11 @@ from interlingua_gateway.config.fields import (
 )
 from interlingua_gateway.config.known import BY_NAME, KINDS
 from interlingua_gateway.config.problems import suggestion
-from interlingua_gateway.config.routing import FallbacksConfig, HedgeConfig
+from interlingua_gateway.config.routing import Capabilities, FallbacksConfig, HedgeConfig
 from interlingua_gateway.config.secret import Secret
 from interlingua_gateway.config.section import Section
 from interlingua_gateway.core.prices import Price
-from interlingua_gateway.core.target import Capability, Strategy, Timeouts
+from interlingua_gateway.core.target import Strategy, Timeouts
 
 MEBIBYTE = 1024 * 1024
 DEFAULT_TIMEOUTS = Timeouts()
@@ -210,7 +210,7 @@ class ModelConfig(Section):
     """Limit of the answer in tokens for calls that set none, and the most they may ask for."""
     context_window_tokens: Count | None = None
     """Longest input and output together, where it is not known from the price list."""
-    capabilities: frozenset[Capability] | None = None
+    capabilities: Capabilities | None = None
     """What it can do, where that is not known from the price list."""
     embedding_dimensions: Count | None = None
     """Length of its embeddings."""
