@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 TEXT = "one two three four five six seven eight nine ten"
-LONG_S = 1.0
+LONG_S = 0.6
 """Far longer than a hasty model waits."""
 AFTER = 5
 """Events after which a stream has begun in every dialect."""
