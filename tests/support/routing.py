@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from interlingua_gateway.core.call import Attempt, Call
 from interlingua_gateway.core.clock import Clock
+from interlingua_gateway.core.ports import Blobs
 from interlingua_gateway.core.prices import Price
 from interlingua_gateway.core.reply import Reply
 from interlingua_gateway.core.target import Model, Target
@@ -16,6 +17,7 @@ from interlingua_gateway.providers.scripted import ScriptedProvider
 from interlingua_gateway.route.attempts import Attempts
 from interlingua_gateway.route.backoff import Backoff, Budget, RetrySettings
 from interlingua_gateway.route.breaker import BreakerSettings
+from interlingua_gateway.route.classifier import Classifiers
 from interlingua_gateway.route.directory import Directory
 from interlingua_gateway.route.dispatch import Dispatch
 from interlingua_gateway.route.fleet import Fleet
@@ -24,6 +26,7 @@ from interlingua_gateway.route.record import Counts
 from interlingua_gateway.route.rules import Rule
 from interlingua_gateway.route.strategies import Strategies
 from interlingua_gateway.route.vitals import Vitals
+from interlingua_gateway.store.memory_blobs import MemoryBlobs
 from interlingua_gateway.telemetry.metrics import Metrics
 from interlingua_gateway.telemetry.upstream import UpstreamMetrics
 from tests.support.calls import ask, call
@@ -102,6 +105,7 @@ class Stage:
         budget: Budget | None = None,
         rules: Sequence[Rule] = (),
         provider: object = None,
+        blobs: Blobs | None = None,
     ) -> None:
         targets = {t.deployment: t for m in models for t in m.targets}.values()
         settings = breaker or BreakerSettings()
@@ -119,10 +123,12 @@ class Stage:
             silence_s=settings.silence_s,
             longest_rest_s=settings.max_cooldown_s,
         )
+        self.blobs = blobs or MemoryBlobs(2**20, clock)
         self.planner = Planner(Directory(models), Strategies(self.fleet, clock), rules)
         providers = {t.provider: provider or self.upstream for t in targets}
         self.dispatch = Dispatch(
             self.planner,
+            Classifiers(self.planner.find, self.blobs, settings, metrics, clock),
             Attempts(providers, counts),
             self.fleet,
             Backoff(retry or RetrySettings(), clock),

@@ -8,12 +8,12 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from interlingua.v1 import gateway_service_pb2, generate_pb2
+from interlingua.v1 import gateway_service_pb2, generate_pb2, model_service_pb2
 from tests.support.calls import until
 from tests.support.failures import failure_of
 from tests.support.gateway import Tree, running
 from tests.support.http_get import http_get
-from tests.support.requests import ask
+from tests.support.requests import ask, embed
 
 OPEN = gateway_service_pb2.BREAKER_STATE_OPEN
 CLOSED = gateway_service_pb2.BREAKER_STATE_CLOSED
@@ -24,11 +24,17 @@ SCRIPTS = {
     "broken": [{"do": "say", "text": "one two"}, FAIL],
     "rest": " three",
     "hang": [{"do": "hang"}],
+    "judge": '{"route": "deep"}',
 }
 
 
 def target(name: str, **fields: object) -> dict[str, object]:
     return {"provider": "stage", "model": name, "deployment": name, **fields}
+
+
+def priced(name: str, **fields: object) -> dict[str, object]:
+    price = {"input_usd_per_million": 1, "output_usd_per_million": 1}
+    return target(name, price=price, **fields)
 
 
 TREE: Tree = {
@@ -37,7 +43,10 @@ TREE: Tree = {
     "routing": {
         "breaker": {"failures": 2, "cooldown_s": 60},
         "retry": {"rounds": 1},
-        "rules": [{"models": ["any"], "tags": ["eu"], "use": "up"}],
+        "rules": [
+            {"models": ["any"], "tags": ["eu"], "use": "up"},
+            {"tags": ["smart"], "use": "auto"},
+        ],
     },
     "models": [
         {"name": "any", "targets": [target("down"), target("up")]},
@@ -46,6 +55,20 @@ TREE: Tree = {
         {"name": "alone", "targets": [target("down")]},
         {"name": "story", "targets": [target("broken"), target("rest")]},
         {"name": "slow", "targets": [target("hang"), target("up")]},
+        {"name": "judge", "targets": [priced("judge")]},
+        {"name": "deep/*", "targets": [priced("*", deployment="deep", model="deep-*")]},
+        {
+            "name": "auto",
+            "description": "Chooses by itself.",
+            "classifier": {
+                "model": "judge",
+                "default": "direct",
+                "routes": [
+                    {"name": "direct", "description": "Small talk.", "use": "up"},
+                    {"name": "deep", "description": "Proofs.", "use": "deep/thought"},
+                ],
+            },
+        },
         {"name": "plain", "targets": [target("up")], "capabilities": ["chat"]},
     ],
 }
@@ -142,3 +165,82 @@ async def test_a_demand_that_nobody_fulfils(
         assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
         assert failed.reason == "UNSUPPORTED_PARAMETER"
         assert failed.details["BadRequest"].field_violations[0].field == field
+
+
+CLASSIFY = generate_pb2.ATTEMPT_PURPOSE_CLASSIFY
+ANSWER = generate_pb2.ATTEMPT_PURPOSE_ANSWER
+BY_CLASSIFIER = generate_pb2.ROUTE_DECISION_SOURCE_CLASSIFIER
+BY_CACHE = generate_pb2.ROUTE_DECISION_SOURCE_CACHE
+
+
+def decided(report: generate_pb2.CallReport) -> tuple[str, str, int]:
+    """The decision that the answer was made under; it stands with no attempt of the classifier."""
+    *asked, answered = report.attempts
+    assert all(not attempt.HasField("decision") for attempt in asked)
+    assert all(attempt.purpose == CLASSIFY for attempt in asked)
+    assert answered.purpose == ANSWER
+    decision = answered.decision
+    return decision.model, decision.route, decision.source
+
+
+async def test_a_classifier_chooses_whatever_the_method(tmp_path: Path) -> None:
+    async with running(TREE, tmp_path) as gateway:
+        whole = await gateway.calls.Generate(ask("whole", model="auto"))
+        assert tried(whole.report) == ["judge", "deep"]
+        assert decided(whole.report) == ("auto", "deep", BY_CLASSIFIER)
+        assert (whole.answered_by.model, whole.answered_by.upstream_model) == (
+            "auto",
+            "deep-thought",
+        )
+        question, answer = whole.report.attempts
+        assert question.cost.cost_nano_usd > 0
+        assert not question.cost.estimated
+        assert whole.cost.cost_nano_usd == question.cost.cost_nano_usd + answer.cost.cost_nano_usd
+        tokens = whole.usage.input_tokens + whole.usage.output_tokens
+        assert whole.cost.cost_nano_usd == 1000 * tokens
+        again = await gateway.calls.Generate(ask("whole", model="auto"))
+        assert decided(again.report) == ("auto", "deep", BY_CACHE)
+        stream = gateway.calls.StreamGenerate(ask("streamed", model="auto"))
+        events = [event async for event in stream]
+        assert "".join(event.text_delta for event in events) == "streamed"
+        assert decided(events[-1].completed.report) == ("auto", "deep", BY_CLASSIFIER)
+        batch = generate_pb2.BatchGenerateRequest(
+            requests=[ask("a", model="auto"), ask("whole", model="auto"), ask("up", model="up")]
+        )
+        results = {r.index: r async for r in gateway.calls.BatchGenerate(batch)}
+        reports = [results[index].response.report for index in range(3)]
+        assert [tried(report) for report in reports] == [["judge", "deep"], ["deep"], ["up"]]
+        ruled = await gateway.calls.Generate(ask("ruled", model="any", tags=["smart"]))
+        assert tried(ruled.report) == ["judge", "deep"]
+        assert gateway.built.http is not None
+        told = (await http_get(gateway.built.http.address, "/metrics")).text
+    labels = 'gen_ai_request_model="auto",route="deep",source='
+    assert f'interlingua_classifier_decisions_total{{{labels}"classifier"}} 4.0' in told
+    assert f'interlingua_classifier_decisions_total{{{labels}"cache"}} 2.0' in told
+
+
+async def test_a_classifier_is_no_model_that_embeds_but_one_that_is_listed(tmp_path: Path) -> None:
+    async with running(TREE, tmp_path) as gateway:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await gateway.calls.Embed(embed("a", model="auto"))
+        failed = failure_of(caught.value)
+        assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
+        assert failed.details["BadRequest"].field_violations[0].field == "model"
+        asked = model_service_pb2.GetModelRequest(name="auto")
+        model = (await gateway.models.GetModel(asked)).model
+        assert model.description == "Chooses by itself."
+        assert [d.name for d in model.deployments] == ["up", "deep"]
+        count = generate_pb2.CountTokensRequest(request=ask("a b", model="auto"))
+        assert (await gateway.calls.CountTokens(count)).input_tokens == 2
+
+
+async def test_a_cached_answer_of_a_classified_call_asks_nobody(tmp_path: Path) -> None:
+    tree = {**TREE, "models": [dict(model) for model in TREE["models"]]}  # type: ignore[attr-defined]
+    (auto,) = [model for model in tree["models"] if model["name"] == "auto"]
+    auto["cache"] = {}
+    async with running(tree, tmp_path) as gateway:
+        first = await gateway.calls.Generate(ask(model="auto"))
+        second = await gateway.calls.Generate(ask(model="auto"))
+    assert second.report.cache_status == generate_pb2.CACHE_STATUS_HIT
+    assert (tried(first.report), tried(second.report)) == (["judge", "deep"], [])
+    assert (text(first), second.cost.cost_nano_usd) == (text(second), 0)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
+from interlingua_gateway.app.digests import digests, names_of
 from interlingua_gateway.config.deployments import ModelConfig
 from interlingua_gateway.config.tree import Config
 from interlingua_gateway.core.aliases import Aliases
@@ -28,12 +28,12 @@ class AnswerPolicies:
     ) -> None:
         self.tasks = Tasks()
         self.fingerprints = Fingerprints(tagged=any(rule.tags for rule in config.routing.rules))
-        named = {name: model for model in config.models for name in (model.name, *model.aliases)}
-        digests = {model.name: _digest(config, model) for model in config.models}
+        named = {name: model for model in config.models for name in names_of(model)}
+        told = digests(config)
         flights = Flights(self.tasks, clock)
-        dedupe = Aliases({name: _dedupe_rule(m, digests[m.name]) for name, m in named.items()})
+        dedupe = Aliases({name: _dedupe_rule(m, told[m.name]) for name, m in named.items()})
         cache = Aliases(
-            {name: _cache_rule(m, digests[m.name], models[name]) for name, m in named.items()}
+            {name: _cache_rule(m, told[m.name], models[name]) for name, m in named.items()}
         )
         batches = Aliases({name: _batch_rule(model) for name, model in named.items()})
         self.sharing: tuple[Policy, ...] = (
@@ -47,13 +47,6 @@ class AnswerPolicies:
         self.joining: tuple[Policy, ...] = (
             (EmbedBatches(batches, self.tasks, clock),) if batches else ()
         )
-
-
-def _digest(config: Config, model: ModelConfig) -> str:
-    """Equal for equal configurations of `model` and the providers behind it; without secrets."""
-    names = sorted({target.provider for target in model.targets})
-    texts = [model.model_dump_json(), *(config.providers[n].model_dump_json() for n in names)]
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 def _cache_rule(config: ModelConfig, digest: str, model: Model) -> CacheRule | None:

@@ -136,7 +136,7 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
         config, {model.name: model for model in catalogue.models}, stores.blobs, clock
     )
     limits = LimitPolicies(config, stores.counters, catalogue.targets, metrics, clock)
-    dispatch = routing.dispatch(limits.around(providers))
+    dispatch = routing.dispatch(limits.around(providers), stores.blobs)
     front = Front(_front_options(config.server), metrics, redact, clock)
     gateway = GatewayMethods(
         stack(policies(metrics, clock, limits, answers), dispatch),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 
+from interlingua_gateway.app.digests import digests, names_of
 from interlingua_gateway.config.deployments import ModelConfig, TargetConfig
-from interlingua_gateway.config.routing import HedgeConfig
+from interlingua_gateway.config.routing import ClassifierConfig, HedgeConfig
 from interlingua_gateway.config.tree import Config
-from interlingua_gateway.core.target import Chains, Hedge, Model, Target
+from interlingua_gateway.core.target import Chains, Classifier, Hedge, Model, Route, Target
 from interlingua_gateway.providers.price_map import KnownModel, PriceMap
+from interlingua_gateway.route.directory import Directory
 
 LITELLM_NAMES: Final = {
     "fireworks": "fireworks_ai",
@@ -34,13 +37,18 @@ class Catalogue:
     def __init__(self, config: Config, prices: PriceMap) -> None:
         self._kinds = {name: entry.kind for name, entry in config.providers.items()}
         self._prices = prices
-        self.models: tuple[Model, ...] = tuple(
+        served = tuple(
             self._model(model, name)
             for model in config.models
-            for name in (model.name, *model.aliases)
+            if model.classifier is None
+            for name in names_of(model)
         )
         self.targets: tuple[Target, ...] = tuple(
-            {t.deployment: t for model in self.models for t in model.targets}.values()
+            {t.deployment: t for model in served for t in model.targets}.values()
+        )
+        found = {model.name: model for model in (*served, *self._choosing(config, served))}
+        self.models: tuple[Model, ...] = tuple(
+            found[name] for model in config.models for name in names_of(model)
         )
 
     def enrich(self, target: Target) -> Target:
@@ -56,6 +64,8 @@ class Catalogue:
 
     def complete(self, model: Model) -> Model:
         """`model` with what it does not say itself and the list knows of its first target."""
+        if model.classifier is not None:
+            return model
         facts = self._facts(model.targets[0])
         return msgspec.structs.replace(
             model,
@@ -89,6 +99,24 @@ class Catalogue:
             aliases_pattern=pattern,
         )
 
+    def _choosing(self, config: Config, served: Sequence[Model]) -> Iterator[Model]:
+        """The models that have a classifier, with the targets of all their routes."""
+        directory, told = Directory(served, self.enrich), digests(config)
+        for model in config.models:
+            if model.classifier is None:
+                continue
+            classifier = _classifier(model.classifier, told[model.name])
+            behind = (directory.find(route.use) for route in classifier.routes)
+            targets = {t.deployment: t for other in behind if other for t in other.targets}
+            for name in names_of(model):
+                yield Model(
+                    name=name,
+                    targets=tuple(targets.values()),
+                    description=model.description,
+                    capabilities=model.capabilities or frozenset(),
+                    classifier=classifier,
+                )
+
     def _target(self, config: ModelConfig, target: TargetConfig) -> Target:
         return Target(
             deployment=target.deployment_name,
@@ -108,6 +136,19 @@ class Catalogue:
     def _facts(self, target: Target) -> KnownModel:
         kind = self._kinds[target.provider]
         return self._prices.find(LITELLM_NAMES.get(kind, kind), target.model) or _NOTHING
+
+
+def _classifier(config: ClassifierConfig, configuration: str) -> Classifier:
+    routes = {r.name: Route(r.name, r.description, r.use) for r in config.routes}
+    return Classifier(
+        model=config.model,
+        routes=tuple(routes.values()),
+        default=routes[config.default],
+        timeout_s=config.timeout_s,
+        cache_ttl_s=config.cache_ttl_s,
+        max_characters=config.max_characters,
+        configuration=configuration,
+    )
 
 
 def _hedge(config: HedgeConfig | None) -> Hedge | None:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from interlingua_gateway.app.models import Catalogue
 from interlingua_gateway.config.routing import BreakerConfig, RoutingConfig, RuleConfig
 from interlingua_gateway.core.clock import Clock, Tasks
-from interlingua_gateway.core.ports import Provider
+from interlingua_gateway.core.ports import Blobs, Provider
 from interlingua_gateway.core.target import Target
 from interlingua_gateway.route.attempts import Attempts
 from interlingua_gateway.route.backoff import Backoff, Budget, RetrySettings
 from interlingua_gateway.route.breaker import BreakerSettings, State
 from interlingua_gateway.route.checks import CheckSettings, HealthChecks
+from interlingua_gateway.route.classifier import Classifiers
 from interlingua_gateway.route.directory import Directory
 from interlingua_gateway.route.dispatch import Dispatch
 from interlingua_gateway.route.fleet import Fleet
@@ -45,8 +46,8 @@ class Routing:
             metrics.breaker(target, State.CLOSED)
         self.vitals = Vitals(catalogue.targets, clock, obstacles, self._fleet.breaker_state)
 
-    def dispatch(self, providers: Mapping[str, Provider]) -> Dispatch:
-        """The handler that asks `providers`."""
+    def dispatch(self, providers: Mapping[str, Provider], blobs: Blobs) -> Dispatch:
+        """The handler that asks `providers`; `blobs` keep the choices of classifiers."""
         config, clock = self._config, self._clock
         counts = Counts(
             fleet=self._fleet,
@@ -59,8 +60,10 @@ class Routing:
         rules = tuple(_rule(rule) for rule in config.rules)
         retry = config.retry
         settings = RetrySettings(rounds=retry.rounds, initial_s=retry.initial_s, max_s=retry.max_s)
+        planner = Planner(self.directory, Strategies(self._fleet, clock), rules)
         return Dispatch(
-            Planner(self.directory, Strategies(self._fleet, clock), rules),
+            planner,
+            Classifiers(planner.find, blobs, self._breakers, self._metrics, clock),
             Attempts(providers, counts),
             self._fleet,
             Backoff(settings, clock),

@@ -24,8 +24,9 @@ def disagreements(values: Mapping[str, Any]) -> Iterator[Fault]:
         yield from _provider_faults(name, as_mapping(entry))
     yield from _limit_faults(as_mapping(values.get("limits")), providers)
     yield from _name_faults(values)
+    yield from _classifier_faults([as_mapping(model) for model in as_list(values.get("models"))])
     seen: dict[str, Key] = {}
-    deployments: dict[str, tuple[object, object]] = {}
+    deployments: dict[str, Mapping[str, Any]] = {}
     for index, model in enumerate(as_list(values.get("models"))):
         yield from _repeated_names(as_mapping(model), ("models", index), seen)
         yield from _target_faults(as_mapping(model), ("models", index), providers, deployments)
@@ -91,9 +92,35 @@ def _named_models(
         for kind, chain in as_mapping(model.get("fallbacks")).items():
             for place, name in enumerate(as_list(chain)):
                 yield ("models", index, "fallbacks", kind, place), name
+        yield from _names_of_classifier(model, ("models", index, "classifier"))
     rules = as_list(as_mapping(values.get("routing")).get("rules"))
     for index, rule in enumerate(map(as_mapping, rules)):
         yield ("routing", "rules", index, "use"), rule.get("use")
+
+
+def _names_of_classifier(model: Mapping[str, Any], key: Key) -> Iterator[tuple[Key, object]]:
+    classifier = as_mapping(model.get("classifier"))
+    yield (*key, "model"), classifier.get("model")
+    for place, route in enumerate(map(as_mapping, as_list(classifier.get("routes")))):
+        yield (*key, "routes", place, "use"), route.get("use")
+
+
+def _classifier_faults(models: list[Mapping[str, Any]]) -> Iterator[Fault]:
+    """Classifiers that lead to a classifier, be it their own, or to a model that only embeds."""
+    served = {
+        name: model
+        for model in models
+        for name in (model.get("name"), *as_list(model.get("aliases")))
+        if isinstance(name, str)
+    }
+    for index, model in enumerate(models):
+        for where, name in _names_of_classifier(model, ("models", index, "classifier")):
+            other = served.get(name, {}) if isinstance(name, str) else {}
+            able = as_list(other.get("capabilities"))
+            if other.get("classifier") is not None:
+                yield where, f"{name!r} has a classifier itself; name a model that has targets"
+            elif "embeddings" in able and "chat" not in able:
+                yield where, f"{name!r} only embeds; a classifier chooses for conversations"
 
 
 def _serves(pattern: str, name: str) -> bool:
@@ -118,8 +145,10 @@ def _target_faults(
     model: Mapping[str, Any],
     key: Key,
     providers: Mapping[str, Any],
-    deployments: dict[str, tuple[object, object]],
+    deployments: dict[str, Mapping[str, Any]],
 ) -> Iterator[Fault]:
+    if model and not model.get("targets") and not model.get("classifier"):
+        yield (*key, "targets"), "needed, but not given; or give a classifier"
     within: set[tuple[object, object]] = set()
     for index, target in enumerate(map(as_mapping, as_list(model.get("targets")))):
         here = (*key, "targets", index)
@@ -133,9 +162,22 @@ def _target_faults(
         name = target.get("deployment") or f"{provider}/{upstream}"
         if pair in within:
             yield here, f"{provider}/{upstream} is already a target of this model"
-        elif isinstance(name, str) and deployments.setdefault(name, pair) != pair:
-            yield (*here, "deployment"), f"{name!r} already names another deployment"
+        elif isinstance(name, str):
+            yield from _deployment_faults(name, target, deployments.setdefault(name, target), here)
         within.add(pair)
+
+
+def _deployment_faults(
+    name: str, target: Mapping[str, Any], first: Mapping[str, Any], key: Key
+) -> Iterator[Fault]:
+    """What a deployment must say alike wherever it is a target: `first` is where it was before."""
+    if any(target.get(part) != first.get(part) for part in ("provider", "model")):
+        yield (*key, "deployment"), f"{name!r} already names another deployment"
+        return
+    for part in ("max_concurrency", "quota"):
+        if target.get(part) != first.get(part):
+            said = "none" if first.get(part) is None else first[part]
+            yield (*key, part), f"{name!r} has another {part} as a target of another model: {said}"
 
 
 def _star_faults(model: Mapping[str, Any], upstream: str, key: Key) -> Iterator[Fault]:

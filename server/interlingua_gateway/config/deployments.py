@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Final, Self
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from interlingua_gateway.config.answers import (
     DedupeConfig,
@@ -23,15 +23,28 @@ from interlingua_gateway.config.fields import (
 )
 from interlingua_gateway.config.known import BY_NAME, KINDS
 from interlingua_gateway.config.problems import suggestion
-from interlingua_gateway.config.routing import Capabilities, FallbacksConfig, HedgeConfig
+from interlingua_gateway.config.routing import (
+    Capabilities,
+    ClassifierConfig,
+    FallbacksConfig,
+    HedgeConfig,
+)
 from interlingua_gateway.config.secret import Secret
 from interlingua_gateway.config.section import Section
 from interlingua_gateway.core.prices import Price
-from interlingua_gateway.core.target import Strategy, Timeouts
+from interlingua_gateway.core.target import Capability, Strategy, Timeouts
 
 MEBIBYTE = 1024 * 1024
 DEFAULT_TIMEOUTS = Timeouts()
 PICO_PER_MICRO = 1_000_000
+
+OF_TARGETS: Final = frozenset(
+    {
+        "targets", "strategy", "fallbacks", "hedge", "timeouts", "max_output_tokens",
+        "context_window_tokens", "embedding_dimensions", "embed_batching",
+    }
+)  # fmt: skip
+"""Settings of a model that say nothing where a classifier chooses another one."""
 
 UsdPerMillion = Annotated[Decimal, Field(ge=0, le=10**6, decimal_places=6)]
 
@@ -189,14 +202,20 @@ class TargetConfig(Section):
 class ModelConfig(Section):
     """A name that callers may use, and what serves it."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["targets"]}, {"required": ["classifier"]}]}
+    )
+
     name: NamePattern
     """The alias; with a * it serves every name of that form, such as openai/*."""
     aliases: tuple[NamePattern, ...] = ()
     """Further names for the same."""
     description: str = ""
     """Shown in ListModels."""
-    targets: tuple[TargetConfig, ...] = Field(min_length=1)
-    """The ways to serve it, best first."""
+    targets: tuple[TargetConfig, ...] = Field(default=(), json_schema_extra={"minItems": 1})
+    """The ways to serve it, best first. Every model has some, or a classifier."""
+    classifier: ClassifierConfig | None = None
+    """Let a cheap model choose, call by call, which other model serves it."""
     strategy: Strategy = Strategy.PRIORITY
     """How to choose among the targets: priority (in their order), weighted, round_robin,
     least_in_flight, lowest_latency or lowest_cost. Callers may choose another one."""
@@ -220,6 +239,18 @@ class ModelConfig(Section):
     """Let identical calls in flight share one upstream call; {} does so with the defaults."""
     embed_batching: EmbedBatchingConfig | None = None
     """Join small Embed calls; {} does so with the defaults."""
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        if self.classifier is None:
+            return self
+        for key in sorted(self.model_fields_set & OF_TARGETS):
+            raise ValueError(f"{key} belongs to the models of the routes, not beside a classifier")
+        if "*" in "".join((self.name, *self.aliases)):
+            raise ValueError("a classifier is for one name, not for a pattern")
+        if Capability.EMBEDDINGS in (self.capabilities or ()):
+            raise ValueError("a classifier chooses for conversations, not for embeddings")
+        return self
 
 
 def _pico(usd_per_million: Decimal | None) -> int | None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PlainSerializer, model_validator
 
 from interlingua_gateway.config.fields import Count, NamePattern, Seconds, SecondsOrZero
+from interlingua_gateway.config.problems import suggestion
 from interlingua_gateway.config.section import Section
 from interlingua_gateway.core.target import Capability
 
@@ -42,6 +43,48 @@ class HedgeConfig(Section):
     def max_cost_nano_usd(self) -> int | None:
         """The ceiling in 1e-9 USD."""
         return None if self.max_cost_usd is None else int(self.max_cost_usd * NANO_PER_USD)
+
+
+class RouteConfig(Section):
+    """What a classifier may choose."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    """Names the route in reports and metrics, and to the classifier."""
+    description: Annotated[str, Field(min_length=1, max_length=1000)]
+    """Which calls belong here, in a sentence for the classifier: it chooses by nothing else."""
+    use: str = Field(min_length=1)
+    """The model that serves them. Its answer still bears the name that was asked for."""
+
+
+class ClassifierConfig(Section):
+    """A cheap model reads each conversation and chooses one of the routes."""
+
+    model: str = Field(min_length=1)
+    """The model that chooses; one that can give answers of a JSON schema."""
+    routes: tuple[RouteConfig, ...] = Field(min_length=2, max_length=50)
+    """What it chooses from. A route that cannot serve a request is not offered for it."""
+    default: str
+    """The route of calls for which it fails, is too slow or makes no sense."""
+    timeout_s: Seconds = 2
+    """Longest time in seconds that a choice may take, and at most half of what is left until the
+    deadline of the call."""
+    cache_ttl_s: Seconds = 3600
+    """Seconds for which a choice is kept for the same text of the same tenant, in the store of
+    the cache."""
+    max_characters: Annotated[int, Field(ge=100, le=1_000_000)] = 4000
+    """How much of the conversation it reads, the latest first."""
+
+    @model_validator(mode="after")
+    def _routes_differ(self) -> Self:
+        names = [route.name for route in self.routes]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two routes have the name {name!r}")
+        if self.default not in names:
+            raise ValueError(
+                f"default is no route: {self.default!r}{suggestion(self.default, names)}"
+            )
+        return self
 
 
 class RuleConfig(Section):

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from interlingua_gateway.core.errors import GatewayError, Reason
-from interlingua_gateway.core.events import AttemptRecord, Outcome, Usage
+from interlingua_gateway.core.events import AttemptRecord, Decision, Outcome, Usage
 from interlingua_gateway.core.prices import Cost
 from interlingua_gateway.core.reply import Reply
 from interlingua_gateway.core.target import Target
@@ -21,6 +21,7 @@ class Phase(StrEnum):
     """What a call is waiting for; named when its deadline is spent."""
 
     ADMISSION = "admission"
+    ROUTING = "routing"
     QUEUE = "queue"
     CONNECT = "connect"
     FIRST_TOKEN = "first_token"
@@ -80,6 +81,7 @@ class Call:
         "caller",
         "cost",
         "deadline",
+        "decision",
         "dedupe_status",
         "first_event_s",
         "free",
@@ -135,6 +137,7 @@ class Call:
         self.trace = trace or {}
         self.phase = Phase.ADMISSION
         self.target: Target | None = None
+        self.decision: Decision | None = None
         self.attempts: list[AttemptRecord] = []
         self.warnings: list[Warned] = []
         self.usage: Usage | None = None

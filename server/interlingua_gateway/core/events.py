@@ -145,11 +145,29 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
+class DecidedBy(StrEnum):
+    """Who chose the route of a call: the classifier now or earlier, or nobody."""
+
+    CLASSIFIER = "classifier"
+    CACHE = "cache"
+    DEFAULT = "default"
+    ONLY_ROUTE = "only_route"
+
+
+class Decision(Event, frozen=True):
+    """The choice among the routes of the alias `model`."""
+
+    model: str
+    route: str
+    by: DecidedBy
+
+
 class AttemptRecord(Event, frozen=True):
     """One attempt at one target, as the caller sees it. `reason` is empty when it did not fail.
 
-    `usage` and `cost_nano_usd` (an estimate, in 1e-9 USD) are set for an attempt that was paid for
-    although another one answered.
+    `usage` and `cost_nano_usd` (in 1e-9 USD) are set for an attempt that was paid for although
+    another one answered. `classifying` is True where it was to choose the route; else `decision`
+    is the route that it was made on, if the alias has any.
     """
 
     deployment: str
@@ -161,6 +179,8 @@ class AttemptRecord(Event, frozen=True):
     time_to_first_event_s: float | None = None
     usage: Usage | None = None
     cost_nano_usd: int | None = None
+    classifying: bool = False
+    decision: Decision | None = None
 
 
 class AttemptMade(Event, frozen=True):

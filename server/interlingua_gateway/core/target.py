@@ -94,8 +94,35 @@ class Hedge(msgspec.Struct, frozen=True, kw_only=True):
     max_cost_nano_usd: int | None = None
 
 
+class Route(msgspec.Struct, frozen=True):
+    """A way that a classifier may choose: calls that `description` fits go to the alias `use`."""
+
+    name: str
+    description: str
+    use: str
+
+
+class Classifier(msgspec.Struct, frozen=True, kw_only=True):
+    """Chooses a route for each call: the alias `model` reads the last `max_characters` of the
+    conversation, for at most `timeout_s`; a choice is kept for `cache_ttl_s`.
+
+    `default` is one of `routes`; `configuration` is a digest of all that decides a choice.
+    """
+
+    model: str
+    routes: tuple[Route, ...]
+    default: Route
+    timeout_s: float
+    cache_ttl_s: float
+    max_characters: int
+    configuration: str
+
+
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A model alias that callers may name."""
+    """A model alias that callers may name.
+
+    One with a classifier has no targets of its own: `targets` are then those of all its routes.
+    """
 
     name: str
     targets: tuple[Target, ...]
@@ -107,5 +134,6 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     strategy: Strategy = Strategy.PRIORITY
     fallbacks: Chains = Chains()
     hedge: Hedge | None = None
+    classifier: Classifier | None = None
     aliases_pattern: bool = False
     """True for a wildcard such as `openai/*`: `name` is then the pattern."""

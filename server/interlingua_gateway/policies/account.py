@@ -10,6 +10,7 @@ from interlingua_gateway.core.estimate import input_tokens, text_tokens
 from interlingua_gateway.core.events import (
     AnswerEvent,
     AttemptMade,
+    AttemptRecord,
     Batch,
     ReasoningDelta,
     TextDelta,
@@ -147,12 +148,19 @@ def _charge(call: Call, usage: Usage) -> None:
         call.cost = Cost(0)
         return
     price = call.target.price if call.target else None
-    beside = sum(record.cost_nano_usd or 0 for record in call.attempts)
-    if price is None:
-        call.cost = Cost(beside, estimated=True) if beside else None
-    else:
-        cost = cost_of(usage, price)
-        call.cost = Cost(cost.nano_usd + beside, estimated=True) if beside else cost
+    paid = [record for record in call.attempts if record.cost_nano_usd]
+    own = None if price is None else cost_of(usage, price)
+    if not paid:
+        call.cost = own
+        return
+    beside = sum(record.cost_nano_usd or 0 for record in paid)
+    # Without a price of what answered, the sum is not all.
+    estimated = own is None or own.estimated or any(map(_is_estimated, paid))
+    call.cost = Cost((own.nano_usd if own else 0) + beside, estimated)
+
+
+def _is_estimated(record: AttemptRecord) -> bool:
+    return record.usage is None or record.usage.estimated
 
 
 def _beside(call: Call) -> Usage | None:

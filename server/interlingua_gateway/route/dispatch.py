@@ -13,10 +13,12 @@ from interlingua_gateway.core.target import Target
 from interlingua_gateway.core.types import Request
 from interlingua_gateway.route.attempts import Attempts, Opened
 from interlingua_gateway.route.backoff import Backoff, Budget
+from interlingua_gateway.route.classifier import Classifiers
 from interlingua_gateway.route.continuation import Continuation, can_continue
 from interlingua_gateway.route.failures import Failures
 from interlingua_gateway.route.fleet import Fleet
 from interlingua_gateway.route.hedge import Hedging
+from interlingua_gateway.route.need import Need
 from interlingua_gateway.route.plan import Plan, Planner
 from interlingua_gateway.route.race import Open, race
 from interlingua_gateway.telemetry.upstream import UpstreamMetrics
@@ -32,6 +34,7 @@ class Dispatch:
     def __init__(
         self,
         planner: Planner,
+        classifiers: Classifiers,
         attempts: Attempts,
         fleet: Fleet,
         backoff: Backoff,
@@ -40,6 +43,7 @@ class Dispatch:
         clock: Clock,
     ) -> None:
         self._planner = planner
+        self._classifiers = classifiers
         self._attempts = attempts
         self._fleet = fleet
         self._backoff = backoff
@@ -57,7 +61,11 @@ class Dispatch:
             UpstreamError: the only target failed, or ALL_TARGETS_FAILED, or CIRCUIT_OPEN.
         """
         self._budget.earn()
-        plan = self._planner.plan(call)
+        need = Need(call)
+        model = self._planner.model(call, need)
+        if model.classifier is not None:
+            model = await self._classifiers.choose(call, need, model, self._ask)
+        plan = self._planner.plan(call, need, model)
         try:
             opened = await self._serve(call, plan, call.request)
         except GatewayError as error:
@@ -71,8 +79,20 @@ class Dispatch:
             reply.source = Continuation(call, reply, opened, partial(self._serve, call, plan))
         return reply
 
+    async def _ask(self, call: Call) -> Reply:
+        """The reply to a classifier's question, by no rule; no target is asked twice."""
+        need = Need(call)
+        plan = self._planner.plan(call, need, self._planner.find(call.request.model))
+        return (await self._serve(call, plan, call.request, repeat=False)).accept()
+
     async def _serve(
-        self, call: Call, plan: Plan, request: Request, but: frozenset[str] = frozenset()
+        self,
+        call: Call,
+        plan: Plan,
+        request: Request,
+        but: frozenset[str] = frozenset(),
+        *,
+        repeat: bool = True,
     ) -> Opened:
         """The first answer to `request` of a target of `plan` whose deployment is not in `but`."""
         journey = _Journey(call, plan, request, but)
@@ -84,7 +104,7 @@ class Dispatch:
                 return opened
             rounds += 1
             delay_s = None
-            if failures.worth_waiting:
+            if repeat and failures.worth_waiting:
                 delay_s = self._backoff.delay_s(rounds, failures.wanted_s, call.deadline)
             if delay_s is None:
                 raise failures.combined()

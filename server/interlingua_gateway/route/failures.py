@@ -107,11 +107,12 @@ class Failures:
         return self._of_obstacles()
 
     def _of_errors(self) -> UpstreamError:
-        tried = ", ".join(f"{record.deployment}={record.reason}" for record in self._call.attempts)
+        records = [record for record in self._call.attempts if not record.classifying]
+        tried = ", ".join(f"{record.deployment}={record.reason}" for record in records)
         if len(self._errors) == 1 and not self._obstacles:
             self._errors[0].metadata["attempts"] = tried
             return self._errors[0]
-        names = {record.deployment for record in self._call.attempts} | self._obstacles.keys()
+        names = {record.deployment for record in records} | self._obstacles.keys()
         if len(names) == 1:
             self._errors[-1].metadata["attempts"] = tried
             return self._errors[-1]

@@ -104,6 +104,14 @@ class Need:
         targets = able or targets
         return tuple(t for t in targets if self.has_room(t)) or targets
 
+    def suits(self, target: Target) -> bool:
+        """Whether nothing that is known of `target` keeps it from serving the call."""
+        ceiling, known = self._call.routing.max_cost_nano_usd, target.capabilities
+        if known and not self._call.routing.required | self.implied <= known:
+            return False
+        affordable = ceiling is None or _within(self.cost_nano_usd(target), ceiling)
+        return affordable and self.has_room(target)
+
     def has_room(self, target: Target) -> bool:
         """Whether input and output are within the target's sizes, as far as those are known."""
         asked = self.output_tokens or 0

@@ -47,20 +47,26 @@ class Planner:
         self._strategies = strategies
         self._rules = tuple(rules)
 
-    def plan(self, call: Call) -> Plan:
-        """Where `call` may go.
+    def model(self, call: Call, need: Need) -> Model:
+        """The model that `call` names, or to which a rule sends it.
 
         Raises:
-            CallerError: MODEL_NOT_FOUND for a name that the directory does not have;
+            CallerError: MODEL_NOT_FOUND.
+        """
+        return self.find(alias_of(call, need, self._rules))
+
+    def plan(self, call: Call, need: Need, model: Model) -> Plan:
+        """Where `call` may go, once it is known that it goes to `model`, which has no classifier.
+
+        Raises:
+            CallerError: MODEL_NOT_FOUND for a fallback that the directory does not have;
                 UNSUPPORTED_PARAMETER where no target fulfils what the caller demands.
         """
-        need = Need(call)
-        model = self._find(alias_of(call, need, self._rules))
         chains = model.fallbacks
         names = call.routing.fallbacks or chains.general
-        stages = self._stages(need, [model, *map(self._find, names)])
+        stages = self._stages(need, [model, *map(self._fallback, names)])
         if chains.context_window and not any(map(need.has_room, stages[0].targets)):
-            stages = self._stages(need, [*map(self._find, chains.context_window), model])
+            stages = self._stages(need, [*map(self._fallback, chains.context_window), model])
         return Plan(need, stages, chains, _hedge(call, model))
 
     def detour(self, plan: Plan, reason: Reason) -> Plan | None:
@@ -72,7 +78,7 @@ class Planner:
             names = plan.chains.content_policy
         if not names:
             return None
-        stages = self._stages(plan.need, [self._find(name) for name in names])
+        stages = self._stages(plan.need, [self._fallback(name) for name in names])
         return Plan(plan.need, stages, Chains(), plan.hedge)
 
     def ordered(self, call: Call, plan: Plan, stage: Stage) -> tuple[Target, ...]:
@@ -86,7 +92,17 @@ class Planner:
             raise need.refusal([target for model in models for target in model.targets])
         return fitting
 
-    def _find(self, name: str) -> Model:
+    def _fallback(self, name: str) -> Model:
+        """The model `name`; where a classifier would have to choose, that of its default route."""
+        model = self.find(name)
+        return model if model.classifier is None else self.find(model.classifier.default.use)
+
+    def find(self, name: str) -> Model:
+        """The model that serves `name`.
+
+        Raises:
+            CallerError: MODEL_NOT_FOUND.
+        """
         model = self._directory.find(name)
         if model is None:
             raise unknown_model(name, self._directory)

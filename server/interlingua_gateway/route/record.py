@@ -106,6 +106,7 @@ class Record:
             reason=reason,
             duration_s=self._counts.clock.monotonic() - self.started,
             time_to_first_event_s=self._first_event_s,
+            decision=self._call.decision,
         )
 
     def _judge(self, error: BaseException | None) -> None:

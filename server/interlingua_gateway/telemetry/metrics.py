@@ -153,6 +153,12 @@ class Metrics:
             "interlingua_upstream_hedges", "Attempts started beside a slow one.", _UPSTREAM
         )
 
+        self.decisions = count(
+            "interlingua_classifier_decisions",
+            "Routes of calls to aliases with a classifier, by who chose them.",
+            ("gen_ai_request_model", "route", "source"),
+        )
+
     def _limit_metrics(self) -> None:
         self.queue_waiting = self._gauge(
             "interlingua_queue_waiting", "Calls that wait for a limit.", ("priority",)

@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client import Histogram
 
 from interlingua_gateway.core.call import Call
-from interlingua_gateway.core.events import AttemptRecord, Outcome
+from interlingua_gateway.core.events import AttemptRecord, Decision, Outcome
 from interlingua_gateway.core.target import Target
 from interlingua_gateway.core.types import CountRequest, EmbedRequest
 from interlingua_gateway.telemetry.metrics import Metrics
@@ -61,6 +61,11 @@ class UpstreamMetrics:
     def passed_over(self, target: Target, why: str) -> None:
         """A deployment was not tried, because of `why`."""
         self._metrics.passed_over.labels(target.provider, target.deployment, why).inc()
+
+    def decided(self, decision: Decision) -> None:
+        """A route was chosen; its names are those of the configuration."""
+        labels = (decision.model, decision.route, str(decision.by))
+        self._metrics.decisions.labels(*labels).inc()
 
     def hedged(self, target: Target) -> None:
         """An attempt was started beside a slow one."""

@@ -1,4 +1,4 @@
-"""The digest of a configuration is the same in every process."""
+"""The digests of a configuration are the same in every process."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ SETS = {
 PRINT = """
 import sys
 from pathlib import Path
-from interlingua_gateway.app.answers import _digest
 from interlingua_gateway.app.build import digest
+from interlingua_gateway.app.digests import digests
 from interlingua_gateway.config.load import load
 config = load(Path(sys.argv[1]), {}).config
-print(digest(config), _digest(config, config.models[0]))
+print(digest(config), digests(config)['m'])
 """
 
 
@@ -70,7 +70,7 @@ def _digests(file: Path, seed: int) -> str:
     )
 
 
-def test_processes_agree_on_the_digest(tmp_path: Path) -> None:
+def test_processes_agree_on_the_digests(tmp_path: Path) -> None:
     file = tmp_path / "gateway.yaml"
     file.write_text(yaml.safe_dump(SETS))
     first, second = _digests(file, 1), _digests(file, 2)

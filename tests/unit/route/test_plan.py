@@ -18,6 +18,7 @@ from interlingua_gateway.core.types import (
     Tool,
 )
 from interlingua_gateway.core.wishes import Caller
+from interlingua_gateway.route.need import Need
 from interlingua_gateway.route.rules import Rule
 from tests.support.calls import ask, embed
 from tests.support.manual_clock import ManualClock
@@ -29,7 +30,8 @@ CHAT, TOOLS, IMAGES = Capability.CHAT, Capability.TOOLS, Capability.IMAGE_INPUT
 def order(stage: Stage, **fields: object) -> list[str]:
     """The deployments that a call may go to, in their order."""
     call = wishing(clock=stage.clock, **fields)
-    plan = stage.planner.plan(call)
+    need = Need(call)
+    plan = stage.planner.plan(call, need, stage.planner.model(call, need))
     return [t.deployment for s in plan.stages for t in stage.planner.ordered(call, plan, s)]
 
 

@@ -15,6 +15,7 @@ from interlingua_gateway.core.events import (
     Answer,
     AttemptRecord,
     Candidate,
+    Decision,
     Finish,
     TokenLogprob,
     Usage,
@@ -107,7 +108,7 @@ def _attempts(call: Call) -> list[generate_pb2.Attempt]:
 
 def attempt(record: AttemptRecord) -> generate_pb2.Attempt:
     """One attempt."""
-    paid = record.cost_nano_usd
+    paid, used, decision = record.cost_nano_usd, record.usage, record.decision
     return generate_pb2.Attempt(
         deployment=record.deployment,
         provider=record.provider,
@@ -116,7 +117,19 @@ def attempt(record: AttemptRecord) -> generate_pb2.Attempt:
         error_reason=reason_name(record.reason),
         duration=duration(record.duration_s),
         time_to_first_event=_optional_duration(record.time_to_first_event_s),
-        cost=None if paid is None else cost(Cost(paid, estimated=True)),
+        cost=None if paid is None else cost(Cost(paid, used is None or used.estimated)),
+        purpose=(
+            generate_pb2.ATTEMPT_PURPOSE_CLASSIFY
+            if record.classifying
+            else generate_pb2.ATTEMPT_PURPOSE_ANSWER
+        ),
+        decision=None if decision is None else _decision(decision),
+    )
+
+
+def _decision(decision: Decision) -> generate_pb2.RouteDecision:
+    return generate_pb2.RouteDecision(
+        model=decision.model, route=decision.route, source=enums.DECIDED_BY[decision.by]
     )
 
 

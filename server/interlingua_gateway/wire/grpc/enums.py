@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from interlingua.v1 import content_pb2, embed_pb2, gateway_service_pb2, generate_pb2
 from interlingua_gateway.core.call import CacheStatus, DedupeStatus
 from interlingua_gateway.core.errors import CallerError
-from interlingua_gateway.core.events import FinishReason, Outcome
+from interlingua_gateway.core.events import DecidedBy, FinishReason, Outcome
 from interlingua_gateway.core.target import Capability
 from interlingua_gateway.core.types import Effort, Modality, Role, ToolMode
 
@@ -78,6 +78,9 @@ FINISH_REASONS: Final[Mapping[FinishReason, generate_pb2.FinishReason.ValueType]
 }
 OUTCOMES: Final[Mapping[Outcome, generate_pb2.AttemptOutcome.ValueType]] = {
     outcome: getattr(generate_pb2, f"ATTEMPT_OUTCOME_{outcome.name}") for outcome in Outcome
+}
+DECIDED_BY: Final[Mapping[DecidedBy, generate_pb2.RouteDecisionSource.ValueType]] = {
+    by: getattr(generate_pb2, f"ROUTE_DECISION_SOURCE_{by.name}") for by in DecidedBy
 }
 CACHE_STATUSES: Final[Mapping[CacheStatus | None, generate_pb2.CacheStatus.ValueType]] = {
     None: generate_pb2.CACHE_STATUS_UNSPECIFIED,

@@ -367,6 +367,62 @@ FINISH_REASON_OTHER: FinishReason.ValueType  # 7
 """Something else: see Finish.upstream_reason."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
+class _AttemptPurpose:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AttemptPurposeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AttemptPurpose.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ATTEMPT_PURPOSE_UNSPECIFIED: _AttemptPurpose.ValueType  # 0
+    """Sent by gateways that do not tell."""
+    ATTEMPT_PURPOSE_ANSWER: _AttemptPurpose.ValueType  # 1
+    """To answer the call."""
+    ATTEMPT_PURPOSE_CLASSIFY: _AttemptPurpose.ValueType  # 2
+    """To choose the route of the call. Its tokens and its cost are part of those of the call."""
+
+class AttemptPurpose(_AttemptPurpose, metaclass=_AttemptPurposeEnumTypeWrapper):
+    """What an attempt was for."""
+
+ATTEMPT_PURPOSE_UNSPECIFIED: AttemptPurpose.ValueType  # 0
+"""Sent by gateways that do not tell."""
+ATTEMPT_PURPOSE_ANSWER: AttemptPurpose.ValueType  # 1
+"""To answer the call."""
+ATTEMPT_PURPOSE_CLASSIFY: AttemptPurpose.ValueType  # 2
+"""To choose the route of the call. Its tokens and its cost are part of those of the call."""
+Global___AttemptPurpose: _TypeAlias = AttemptPurpose  # noqa: Y015
+
+class _RouteDecisionSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RouteDecisionSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RouteDecisionSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROUTE_DECISION_SOURCE_UNSPECIFIED: _RouteDecisionSource.ValueType  # 0
+    """Never sent."""
+    ROUTE_DECISION_SOURCE_CLASSIFIER: _RouteDecisionSource.ValueType  # 1
+    """The classifier, for this call."""
+    ROUTE_DECISION_SOURCE_CACHE: _RouteDecisionSource.ValueType  # 2
+    """The classifier, for an earlier call with the same text."""
+    ROUTE_DECISION_SOURCE_DEFAULT: _RouteDecisionSource.ValueType  # 3
+    """Nobody: the classifier failed, was too slow or made no sense, so the default route was taken."""
+    ROUTE_DECISION_SOURCE_ONLY_ROUTE: _RouteDecisionSource.ValueType  # 4
+    """Nobody: of all routes only this one can serve the request."""
+
+class RouteDecisionSource(_RouteDecisionSource, metaclass=_RouteDecisionSourceEnumTypeWrapper):
+    """Who chose a route."""
+
+ROUTE_DECISION_SOURCE_UNSPECIFIED: RouteDecisionSource.ValueType  # 0
+"""Never sent."""
+ROUTE_DECISION_SOURCE_CLASSIFIER: RouteDecisionSource.ValueType  # 1
+"""The classifier, for this call."""
+ROUTE_DECISION_SOURCE_CACHE: RouteDecisionSource.ValueType  # 2
+"""The classifier, for an earlier call with the same text."""
+ROUTE_DECISION_SOURCE_DEFAULT: RouteDecisionSource.ValueType  # 3
+"""Nobody: the classifier failed, was too slow or made no sense, so the default route was taken."""
+ROUTE_DECISION_SOURCE_ONLY_ROUTE: RouteDecisionSource.ValueType  # 4
+"""Nobody: of all routes only this one can serve the request."""
+Global___RouteDecisionSource: _TypeAlias = RouteDecisionSource  # noqa: Y015
+
 class _AttemptOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1256,7 +1312,7 @@ class CallReport(_message.Message):
     """Whether an identical call in flight was joined."""
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
-        """Every attempt, in order; the last one answered."""
+        """Every attempt, in order, those of a classifier first; the last one answered."""
 
     @_builtins.property
     def timings(self) -> Global___Timings:
@@ -1302,6 +1358,8 @@ class Attempt(_message.Message):
     DURATION_FIELD_NUMBER: _builtins.int
     TIME_TO_FIRST_EVENT_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
     deployment: _builtins.str
     """The deployment."""
     provider: _builtins.str
@@ -1312,6 +1370,8 @@ class Attempt(_message.Message):
     """How it ended."""
     error_reason: _builtins.str
     """Why it failed: a value of ErrorReason, or empty."""
+    purpose: Global___AttemptPurpose.ValueType
+    """What it was for."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
         """How long it took."""
@@ -1324,6 +1384,12 @@ class Attempt(_message.Message):
     def cost(self) -> Global___Cost:
         """What it cost, if known."""
 
+    @_builtins.property
+    def decision(self) -> Global___RouteDecision:
+        """Which route of the alias the call was on, and who chose it. Absent where the alias has no
+        classifier, and for the classifier's own attempts.
+        """
+
     def __init__(
         self,
         *,
@@ -1335,14 +1401,46 @@ class Attempt(_message.Message):
         duration: _duration_pb2.Duration | None = ...,
         time_to_first_event: _duration_pb2.Duration | None = ...,
         cost: Global___Cost | None = ...,
+        purpose: Global___AttemptPurpose.ValueType = ...,
+        decision: Global___RouteDecision | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "duration", b"duration", "time_to_first_event", b"time_to_first_event"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "decision", b"decision", "duration", b"duration", "time_to_first_event", b"time_to_first_event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "deployment", b"deployment", "duration", b"duration", "error_reason", b"error_reason", "model", b"model", "outcome", b"outcome", "provider", b"provider", "time_to_first_event", b"time_to_first_event"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "decision", b"decision", "deployment", b"deployment", "duration", b"duration", "error_reason", b"error_reason", "model", b"model", "outcome", b"outcome", "provider", b"provider", "purpose", b"purpose", "time_to_first_event", b"time_to_first_event"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
+
+@_typing.final
+class RouteDecision(_message.Message):
+    """The choice among the routes of an alias that has a classifier."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The alias."""
+    route: _builtins.str
+    """The route's name in the gateway's configuration."""
+    source: Global___RouteDecisionSource.ValueType
+    """Who chose it."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        route: _builtins.str = ...,
+        source: Global___RouteDecisionSource.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "route", b"route", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RouteDecision: _TypeAlias = RouteDecision  # noqa: Y015
 
 @_typing.final
 class Timings(_message.Message):
