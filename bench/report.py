@@ -16,6 +16,8 @@ from subjects import BENCH, SUBJECTS
 DOCUMENT = BENCH.parent / "docs" / "performance.md"
 README = BENCH.parent / "README.md"
 BEGIN, END = "<!-- bench/report.py: begin -->", "<!-- bench/report.py: end -->"
+POLICIES = BENCH / "results" / "policies.json"
+POLICIES_MARKS = ("<!-- bench/policies.py: begin -->", "<!-- bench/policies.py: end -->")
 TITLES = {subject.name: subject.title for subject in SUBJECTS}
 OURS, EMBEDDED = "ours", "ours-local"
 OTHERS = ("litellm", "portkey", "smg", "echo")
@@ -271,10 +273,23 @@ def write(name: str) -> None:
     print(f"{DOCUMENT} and {README} are made from {name}.json")
 
 
-def _replace(document: Path, text: str) -> None:
-    before, _, rest = document.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    document.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+def write_policies() -> None:
+    """Replace the table of what policies cost by the figures of bench/results/policies.json."""
+    results = json.loads(POLICIES.read_text())
+    rows = ([row["title"], spread(row["us"], 1)] for row in results["rows"])
+    machine = results["machine"]
+    about = (
+        f"CPU microseconds a call, medians with the least and the most of {results['rounds']} "
+        f"rounds of {results['calls']} calls; {machine['cpu']}, Python {machine['python']}, "
+        f"{results['date']}."
+    )
+    _replace(DOCUMENT, f"{about}\n\n{table(['', 'us a call'], rows)}", *POLICIES_MARKS)
+
+
+def _replace(document: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
+    before, _, rest = document.read_text().partition(begin)
+    after = rest.partition(end)[2]
+    document.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
 
 
 if __name__ == "__main__":

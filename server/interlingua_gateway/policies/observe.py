@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from typing import Final
+
+from prometheus_client import Counter, Histogram
 
 from interlingua_gateway.core.call import Call, Ending, Handler
 from interlingua_gateway.core.clock import Clock
-from interlingua_gateway.core.events import Outcome
+from interlingua_gateway.core.events import Outcome, Usage
 from interlingua_gateway.core.reply import Reply
 from interlingua_gateway.telemetry.metrics import Metrics
 from interlingua_gateway.telemetry.upstream import operation_name
@@ -29,6 +32,7 @@ class Observe:
     def __init__(self, metrics: Metrics, clock: Clock) -> None:
         self._metrics = metrics
         self._clock = clock
+        self._series: dict[tuple[str, str, str], _Series] = {}
 
     async def __call__(self, call: Call, inner: Handler) -> Reply:
         reply: Reply | None = None
@@ -45,43 +49,87 @@ class Observe:
         return reply
 
     def _ended(self, call: Call, ending: Ending) -> None:
-        labels = _labels(call)
+        series = self._series_of(call)
         error = str(ending.reason) if ending.reason else ""
-        self._metrics.request_duration.labels(*labels, error).observe(ending.duration_s)
+        series.duration(error).observe(ending.duration_s)
         if call.usage is not None and not call.free:
-            self._tokens(call, labels)
+            series.tokens(call.usage)
         if call.cache_status is not None:
             self._metrics.cached.labels(str(call.cache_status)).inc()
         if call.dedupe_status is not None:
             self._metrics.shared.labels(str(call.dedupe_status)).inc()
         if call.cost is not None:
-            self._metrics.cost.labels(*labels).inc(call.cost.nano_usd / 1e9)
+            series.cost.inc(call.cost.nano_usd / 1e9)
         _write(call, ending, error)
 
     def _paced(self, call: Call, ending: Ending) -> None:
-        labels = _labels(call)
+        series = self._series_of(call)
         first = call.first_event_s or 0.0
-        self._metrics.time_to_first_token.labels(*labels).observe(first)
+        series.first_token.observe(first)
         tokens = call.usage.output_tokens if call.usage else 0
         if tokens > 1:
-            pace = (ending.duration_s - first) / (tokens - 1)
-            self._metrics.time_per_output_token.labels(*labels).observe(pace)
+            series.pace.observe((ending.duration_s - first) / (tokens - 1))
 
-    def _tokens(self, call: Call, labels: tuple[str, str, str]) -> None:
-        usage = call.usage
-        if usage is None:
-            return
-        self._metrics.token_usage.labels(*labels, "input").observe(usage.input_tokens)
-        self._metrics.token_usage.labels(*labels, "output").observe(usage.output_tokens)
+    def _series_of(self, call: Call) -> _Series:
+        """The series of the call's operation and target, looked up once."""
+        target = call.target
+        names = (_UNROUTED, _UNROUTED) if target is None else (target.provider, target.label)
+        labels = (operation_name(call), *names)
+        series = self._series.get(labels)
+        if series is None:
+            series = self._series[labels] = _Series(self._metrics, labels)
+        return series
+
+
+class _Series:
+    """What is counted of the calls to one target; each series exists from its first use on."""
+
+    def __init__(self, metrics: Metrics, labels: tuple[str, str, str]) -> None:
+        self._metrics = metrics
+        self._labels = labels
+        self._durations: dict[str, Histogram] = {}
+
+    def duration(self, error: str) -> Histogram:
+        """The durations of calls that ended with `error`; empty for a success."""
+        child = self._durations.get(error)
+        if child is None:
+            child = self._metrics.request_duration.labels(*self._labels, error)
+            self._durations[error] = child
+        return child
+
+    def tokens(self, usage: Usage) -> None:
+        """Count the tokens of a call."""
+        self._input.observe(usage.input_tokens)
+        self._output.observe(usage.output_tokens)
         if usage.estimated:
-            self._metrics.estimated_usage.labels(*labels).inc()
+            self._estimated.inc()
 
+    @cached_property
+    def cost(self) -> Counter:
+        """In USD."""
+        return self._metrics.cost.labels(*self._labels)
 
-def _labels(call: Call) -> tuple[str, str, str]:
-    target = call.target
-    if target is None:
-        return operation_name(call), _UNROUTED, _UNROUTED
-    return operation_name(call), target.provider, target.label
+    @cached_property
+    def first_token(self) -> Histogram:
+        """Seconds to the first event of streams."""
+        return self._metrics.time_to_first_token.labels(*self._labels)
+
+    @cached_property
+    def pace(self) -> Histogram:
+        """Seconds between the tokens of streams."""
+        return self._metrics.time_per_output_token.labels(*self._labels)
+
+    @cached_property
+    def _input(self) -> Histogram:
+        return self._metrics.token_usage.labels(*self._labels, "input")
+
+    @cached_property
+    def _output(self) -> Histogram:
+        return self._metrics.token_usage.labels(*self._labels, "output")
+
+    @cached_property
+    def _estimated(self) -> Counter:
+        return self._metrics.estimated_usage.labels(*self._labels)
 
 
 def _write(call: Call, ending: Ending, error: str) -> None:
