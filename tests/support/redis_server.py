@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,8 @@ BINARY = shutil.which("redis-server")
 class RedisServer:
     """Keeps nothing on disk: what it knew is lost with it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, options: Sequence[str] = ()) -> None:
+        self._options = options
         self._socket = directory / "redis.sock"
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
@@ -37,6 +38,7 @@ class RedisServer:
             [
                 *(BINARY, "--port", "0", "--unixsocket", str(self._socket)),
                 *("--save", "", "--appendonly", "no", "--dir", str(self._directory)),
+                *self._options,
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -70,15 +72,18 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server() -> Iterator[RedisServer]:
-    """A running server; the test is skipped where there is no redis-server, but never in CI."""
+def redis_server(*options: str) -> Iterator[RedisServer]:
+    """A running server with further `options`.
+
+    The test is skipped where there is no redis-server, but never in CI.
+    """
     if BINARY is None:
         reason = "redis-server is not installed: scripts/redis.sh says how to get it"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
     with tempfile.TemporaryDirectory(prefix="redis-") as directory:
-        server = RedisServer(Path(directory))
+        server = RedisServer(Path(directory), options)
         server.start()
         try:
             yield server

@@ -61,6 +61,7 @@ def _link(config: Config, clock: Clock) -> RedisLink | None:
         url=config.redis.url,
         username=config.redis.username,
         password=None if password is None else password.reveal(),
+        ca_file=None if config.redis.ca_file is None else str(config.redis.ca_file),
         timeout_s=config.redis.timeout_s,
     )
     return cast("RedisLink", module.RedisLink(settings, clock))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from interlingua_gateway.config.fields import Count, Seconds
+from interlingua_gateway.config.fields import Count, LocatedPath, Seconds
 from interlingua_gateway.config.secret import Secret
 from interlingua_gateway.config.section import Section
 
@@ -34,8 +35,17 @@ class RedisConfig(Section):
     """User of Redis's access control lists."""
     password: Secret | None = None
     """env:NAME or file:/path."""
+    ca_file: LocatedPath | None = None
+    """PEM certificates to trust instead of the system's, with rediss://."""
     timeout_s: Seconds = 0.25
     """Seconds that anything may wait for Redis, connecting included."""
+
+    @field_validator("ca_file")
+    @classmethod
+    def _is_of_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and not info.data.get("url", "rediss:").startswith("rediss:"):
+            raise ValueError("only a url with rediss:// has certificates to check")
+        return value
 
 
 class CacheConfig(Section):

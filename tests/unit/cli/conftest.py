@@ -23,11 +23,13 @@ providers:
     script:
       story: [{{do: say, text: "Once upon a time."}}]
       broken: [{{do: say, text: "Once upon"}}, {{do: fail, reason: UPSTREAM_UNAVAILABLE}}]
+      down: [{{do: fail, reason: UPSTREAM_TIMEOUT}}]
 models:
   - {{name: echo, aliases: [default], targets: [{{provider: stage, model: echo}}]}}
   - name: story
     targets: [{{provider: stage, model: story, price: {{input_usd_per_million: 2}}}}]
   - {{name: broken, targets: [{{provider: stage, model: broken}}]}}
+  - {{name: down, targets: [{{provider: stage, model: down}}]}}
 """
 
 Cli = Callable[..., Result]

@@ -121,6 +121,17 @@ def test_models(cli: Cli) -> None:
     assert names >= {"echo", "story", "broken"}
 
 
+def test_health_tells_of_open_circuits(cli: Cli) -> None:
+    assert "circuit" not in cli("health").stdout
+    for _ in range(5):
+        assert "The script fails here." in cli("call", "--model", "down", "Hi").stderr
+    assert "given a rest" in cli("call", "--model", "down", "Hi").stderr
+    told = cli("health").stdout
+    line = "    stage/down: circuit open, no calls are sent, last error UPSTREAM_TIMEOUT"
+    assert line in told.splitlines()
+    assert "stage/echo" not in told, "nothing is to be said of those that are well"
+
+
 def test_health(cli: Cli) -> None:
     result = cli("health")
     assert result.exit_code == 0

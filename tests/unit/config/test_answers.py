@@ -38,6 +38,7 @@ def test_empty_sections_take_the_defaults(tmp_path: Path) -> None:
     [
         ("cache: {store: redis}", "cache.store: redis needs the section redis"),
         ("redis: {url: 'http://x'}", "redis.url"),
+        ("redis: {url: 'redis://x', ca_file: ca.pem}", "redis.ca_file: only a url with rediss://"),
         ("redis: {url: 'redis://user:hush@x:1/0'}", "redis.url: credentials do not belong"),
         ("redis: {url: 'redis://x', password: hush}", "redis.password"),
         ("admin: {unauthenticated: true}\nserver: {listen: ['0.0.0.0:1']}", "reaches 0.0.0.0:1"),

@@ -29,11 +29,15 @@ log = logging.getLogger("interlingua.redis")
 
 
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where Redis is; `timeout_s` bounds every wait for it, connecting included (to 50 ms)."""
+    """Where Redis is; `timeout_s` bounds every wait for it, connecting included (to 50 ms).
+
+    `ca_file` has the PEM certificates to trust instead of the system's; only for rediss://.
+    """
 
     url: str
     username: str | None = None
     password: str | None = None
+    ca_file: str | None = None
     timeout_s: float = 0.25
 
 
@@ -146,9 +150,11 @@ async def _write(client: Redis) -> None:
 
 def _pool(settings: RedisSettings) -> BlockingConnectionPool:
     """Connections without timeouts and retries of their own: `RedisLink` bounds and retries."""
+    trust = {} if settings.ca_file is None else {"ssl_ca_certs": settings.ca_file}
     try:
         return BlockingConnectionPool.from_url(
             settings.url,
+            **trust,
             username=settings.username,
             password=settings.password,
             max_connections=MAX_CONNECTIONS,
