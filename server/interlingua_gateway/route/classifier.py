@@ -8,7 +8,7 @@ import msgspec
 
 from interlingua_gateway.core.call import Call, Handler, Phase
 from interlingua_gateway.core.clock import Clock
-from interlingua_gateway.core.errors import CallerError, GatewayError
+from interlingua_gateway.core.errors import CallerError, GatewayError, Reason
 from interlingua_gateway.core.estimate import input_tokens
 from interlingua_gateway.core.events import (
     AttemptRecord,
@@ -33,9 +33,9 @@ from interlingua_gateway.telemetry.upstream import UpstreamMetrics
 class Classifiers:
     """Asks classifiers, and keeps what they chose.
 
-    A classifier that keeps failing, for whatever reason, gets a rest like a deployment. Only
-    routes that can serve the call are to choose from; the wishes of the caller for the way are
-    for the answer, not for the question.
+    A classifier that keeps failing or is silent gets a rest like a deployment; what the text of one
+    caller brings about is no reason to rest for all. Only routes that can serve the call are to
+    choose from; the wishes of the caller for the way are for the answer, not for the question.
     """
 
     def __init__(
@@ -89,9 +89,9 @@ class Classifiers:
         if len(routes) == 1:
             return routes[0], DecidedBy.ONLY_ROUTE
         question = Question(call, request, classifier, routes)
-        mode = call.caching.mode
+        key, mode = question.key, call.caching.mode
         if mode not in (CacheMode.BYPASS, CacheMode.REFRESH):
-            found = await self._blobs.get(question.key)
+            found = await self._blobs.get(key)
             kept = None if found is None else question.named(found.decode(errors="replace"))
             if kept is not None:
                 return kept, DecidedBy.CACHE
@@ -101,7 +101,7 @@ class Classifiers:
             return default if default in routes else routes[0], DecidedBy.DEFAULT
         if mode is not CacheMode.BYPASS:
             labels = (f"model:{call.request.model}", f"tenant:{call.caller.tenant}")
-            self._blobs.put(question.key, route.name.encode(), classifier.cache_ttl_s, labels)
+            self._blobs.put(key, route.name.encode(), classifier.cache_ttl_s, labels)
         return route, DecidedBy.CLASSIFIER
 
     def _able(self, need: Need, classifier: Classifier) -> Sequence[Route]:
@@ -124,9 +124,11 @@ class Classifiers:
         try:
             answer = await run(own, ask, Reply.collect, self._clock)
             usage = answer.usage or question.estimate(answer)
-            route = question.chosen(answer)
-        except GatewayError:
-            breaker.failed(ticket, self._clock.monotonic())
+        except GatewayError as error:
+            if _is_its_own(error, hurried=own.deadline != now + classifier.timeout_s):
+                breaker.failed(ticket, self._clock.monotonic())
+            else:
+                breaker.abandoned(ticket)
             return None
         except BaseException:
             breaker.abandoned(ticket)
@@ -134,7 +136,7 @@ class Classifiers:
         finally:
             call.attempts.extend(_paid(own, record, usage) for record in own.attempts)
         breaker.succeeded(ticket, self._clock.monotonic())
-        return route
+        return question.chosen(answer)
 
     def _own_call(self, call: Call, question: Question, classifier: Classifier, now: float) -> Call:
         """The call to the classifier's model: at most half of the time that is left is for it."""
@@ -145,6 +147,14 @@ class Classifiers:
         if call.deadline is not None:
             own.deadline = min(own.deadline, now + max(0.0, call.deadline - now) / 2.0)
         return own
+
+
+def _is_its_own(error: GatewayError, *, hurried: bool) -> bool:
+    """Whether the classifier has failed: not when the request was at fault, or the caller in a
+    hurry."""
+    if error.reason is Reason.DEADLINE_EXCEEDED:
+        return not hurried
+    return not isinstance(error, CallerError) and error.reason is not Reason.CONTENT_FILTERED
 
 
 def _paid(own: Call, record: AttemptRecord, usage: Usage | None) -> AttemptRecord:

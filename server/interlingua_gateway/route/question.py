@@ -9,7 +9,6 @@ from typing import Final
 import msgspec
 
 from interlingua_gateway.core.call import Call
-from interlingua_gateway.core.errors import Reason, UpstreamError
 from interlingua_gateway.core.estimate import input_tokens, text_tokens
 from interlingua_gateway.core.events import Answer, Usage
 from interlingua_gateway.core.target import Classifier, Route
@@ -96,21 +95,12 @@ class Question:
         """The route `name`, if it is one of those to choose from."""
         return self._routes.get(name)
 
-    def chosen(self, answer: Answer) -> Route:
-        """The route that `answer` names.
-
-        Raises:
-            UpstreamError: UPSTREAM_INVALID_RESPONSE; it names none.
-        """
+    def chosen(self, answer: Answer) -> Route | None:
+        """The route that `answer` names, or None if it makes no sense."""
         try:
-            route = self.named(msgspec.json.decode(_text(answer), type=_Choice).route)
+            return self.named(msgspec.json.decode(_text(answer), type=_Choice).route)
         except msgspec.DecodeError:
-            route = None
-        if route is None:
-            raise UpstreamError(
-                Reason.UPSTREAM_INVALID_RESPONSE, "The classifier has named no route."
-            )
-        return route
+            return None
 
 
 def _text(answer: Answer) -> str:

@@ -77,7 +77,7 @@ def stage(
 
 
 def asking(stage: Stage, text: str = "Why?", alias: str = "auto", **fields: object) -> Call:
-    fields.setdefault("deadline", 100.0)
+    fields.setdefault("deadline", stage.clock.monotonic() + 100.0)
     return call(ask(alias, text), stage.clock, **fields)
 
 
@@ -205,18 +205,45 @@ async def test_it_has_its_time_and_no_more(clock, deadline, after_s):
     assert asked.usage.input_tokens > question.usage.input_tokens > 0
 
 
-async def test_a_classifier_that_keeps_failing_gets_a_rest(clock):
+async def late(on: Stage, asked: Call, seconds: float) -> None:
+    """`asked` is served `seconds` after the classifier was asked, or without that."""
+    task = asyncio.create_task(served(on, asked))
+    count = len(on.upstream.asked)
+    await until(lambda: len(on.upstream.asked) > count)
+    if on.upstream.asked[-1] == "cheap":
+        on.clock.advance(seconds)
+    await task
+
+
+async def test_a_classifier_that_keeps_silent_gets_a_rest(clock):
     settings = BreakerSettings(failures=3, cooldown_s=5.0, successes=1)
-    on = stage(clock, (Say("prose"),), breaker=settings)
+    on = stage(clock, (Hang(),), breaker=settings)
     for _ in range(5):
-        await served(on, asking(on))
+        await late(on, asking(on), 2.0)
     assert on.upstream.asked.count("cheap") == 3
-    assert on.breaker("cheap") == "closed", "its deployment has answered"
+    assert on.breaker("cheap") == "closed", "what is too slow for a choice is no fault of it"
     on.upstream.scripts["cheap"] = DEEPLY
     clock.advance(5.0)
     assert await served(on, asking(on)) == "slow"
     assert await served(on, asking(on, "Another one?")) == "slow"
     assert on.upstream.asked.count("cheap") == 5
+
+
+@pytest.mark.parametrize(
+    ("script", "deadline_s", "after_s"),
+    [
+        ((Say("prose"),), 100.0, 0.0),
+        ((Fail(Reason.CONTENT_FILTERED),), 100.0, 0.0),
+        ((Hang(),), 1.0, 0.5),
+    ],
+    ids=["nonsense", "filtered", "in a hurry"],
+)
+async def test_what_one_caller_brings_about_is_no_rest_for_all(clock, script, deadline_s, after_s):
+    on = stage(clock, script, breaker=BreakerSettings(failures=3))
+    for _ in range(10):
+        await late(on, asking(on, deadline=clock.monotonic() + deadline_s), after_s)
+    on.upstream.scripts["cheap"] = DEEPLY
+    assert await served(on, asking(on)) == "slow"
 
 
 async def test_an_open_circuit_of_its_deployment_is_no_wait(clock):
