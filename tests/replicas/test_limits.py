@@ -155,7 +155,12 @@ def _process(
     address = f"unix:{directory}/gateway.sock"
     target = {"provider": "stage", "model": "echo"}
     tree = {
-        "server": {"listen": [address], "drain": {"delay_s": 0}},
+        # As many streams that a busy machine has not yet cleared away are no overload.
+        "server": {
+            "listen": [address],
+            "drain": {"delay_s": 0},
+            "max_concurrent_streams": 10 * CALLERS,
+        },
         "http": {"listen": None},
         "telemetry": {"log_level": "warning", "log_format": "json"},
         "data_dir": str(directory / "data"),

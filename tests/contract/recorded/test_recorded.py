@@ -130,6 +130,7 @@ async def gateway(
     tree["routing"] = UNFORGIVING
     directory = tmp_path_factory.mktemp("gateway")
     async with running(tree, directory, environment=ENVIRONMENT) as gateway:
+        await gateway.built.tasks.joined()  # the library is loaded
         yield gateway
 
 
