@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import grpc
@@ -9,6 +10,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from interlingua.v1 import gateway_service_pb2, generate_pb2, model_service_pb2
+from interlingua_gateway.providers.local.weights import PACKAGE
 from tests.support.calls import until
 from tests.support.failures import failure_of
 from tests.support.gateway import Tree, running
@@ -244,3 +246,43 @@ async def test_a_cached_answer_of_a_classified_call_asks_nobody(tmp_path: Path) 
     assert second.report.cache_status == generate_pb2.CACHE_STATUS_HIT
     assert (tried(first.report), tried(second.report)) == (["judge", "deep"], [])
     assert (text(first), second.cost.cost_nano_usd) == (text(second), 0)
+
+
+REAL: Tree = {
+    "providers": {"local": {"kind": "local"}, "stage": {"kind": "scripted"}},
+    "models": [
+        {"name": "small", "targets": [{"provider": "local", "model": "smollm2"}]},
+        {"name": "talker", "targets": [target("talker")]},
+        {"name": "reckoner", "targets": [target("reckoner")]},
+        {
+            "name": "auto",
+            "classifier": {
+                "model": "small",
+                "default": "talk",
+                "timeout_s": 30,
+                "routes": [
+                    {"name": "talk", "description": "Greetings and small talk.", "use": "talker"},
+                    {
+                        "name": "maths",
+                        "description": "Mathematics: sums, equations, proofs.",
+                        "use": "reckoner",
+                    },
+                ],
+            },
+        },
+    ],
+}
+
+
+@pytest.mark.skipif(importlib.util.find_spec(PACKAGE) is None, reason="the weights are missing")
+async def test_the_embedded_model_is_a_classifier(tmp_path: Path) -> None:
+    """The smallest model there is, held to the schema, tells small talk from mathematics."""
+    async with running(REAL, tmp_path) as gateway:
+        for said, route in (
+            ("Nice weather, isn't it?", "talk"),
+            ("Prove that the square root of 2 is irrational.", "maths"),
+        ):
+            answer = await gateway.calls.Generate(ask(said, model="auto"))
+            assert decided(answer.report) == ("auto", route, BY_CLASSIFIER)
+            assert answer.usage.output_tokens > 0
+            assert not answer.usage.estimated
