@@ -15,6 +15,7 @@ from tests.support.calls import until
 from tests.support.failures import failure_of
 from tests.support.gateway import Tree, running
 from tests.support.http_get import http_get
+from tests.support.redis_server import redis_server
 from tests.support.requests import ask, embed
 
 OPEN = gateway_service_pb2.BREAKER_STATE_OPEN
@@ -246,6 +247,24 @@ async def test_a_cached_answer_of_a_classified_call_asks_nobody(tmp_path: Path) 
     assert second.report.cache_status == generate_pb2.CACHE_STATUS_HIT
     assert (tried(first.report), tried(second.report)) == (["judge", "deep"], [])
     assert (text(first), second.cost.cost_nano_usd) == (text(second), 0)
+
+
+async def test_gateways_share_choices_through_redis_and_choose_without_it(tmp_path: Path) -> None:
+    directories = [tmp_path / "one", tmp_path / "two"]
+    for directory in directories:
+        directory.mkdir()
+    with redis_server() as server:
+        shared = {"redis": {"url": server.url, "timeout_s": 5}, "cache": {"store": "redis"}}
+        tree = {**TREE, **shared}
+        async with running(tree, directories[0]) as one, running(tree, directories[1]) as two:
+            first = await one.calls.Generate(ask(model="auto"))
+            await one.built.stores.blobs.settled()
+            again = await two.calls.Generate(ask(model="auto"))
+            assert decided(first.report) == ("auto", "deep", BY_CLASSIFIER)
+            assert decided(again.report) == ("auto", "deep", BY_CACHE)
+            server.kill()
+            without = await two.calls.Generate(ask(model="auto"))
+            assert decided(without.report) == ("auto", "deep", BY_CLASSIFIER)
 
 
 REAL: Tree = {
