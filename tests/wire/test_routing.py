@@ -48,7 +48,7 @@ TREE: Tree = {
         "retry": {"rounds": 1},
         "rules": [
             {"models": ["any"], "tags": ["eu"], "use": "up"},
-            {"tags": ["smart"], "use": "auto"},
+            {"tags": ["smart"], "capabilities": ["chat"], "use": "auto"},
         ],
     },
     "models": [
@@ -229,6 +229,8 @@ async def test_a_classifier_is_no_model_that_embeds_but_one_that_is_listed(tmp_p
         failed = failure_of(caught.value)
         assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
         assert failed.details["BadRequest"].field_violations[0].field == "model"
+        vectors = await gateway.calls.Embed(embed("a", model="up", tags=["smart"]))
+        assert tried(vectors.report) == ["up"]
         asked = model_service_pb2.GetModelRequest(name="auto")
         model = (await gateway.models.GetModel(asked)).model
         assert model.description == "Chooses by itself."
