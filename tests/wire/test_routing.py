@@ -280,7 +280,7 @@ REAL: Tree = {
             "classifier": {
                 "model": "small",
                 "default": "talk",
-                "timeout_s": 30,
+                "timeout_s": 100,
                 "routes": [
                     {"name": "talk", "description": "Greetings and small talk.", "use": "talker"},
                     {
@@ -295,6 +295,7 @@ REAL: Tree = {
 }
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.skipif(importlib.util.find_spec(PACKAGE) is None, reason="the weights are missing")
 async def test_the_embedded_model_is_a_classifier(tmp_path: Path) -> None:
     """The smallest model there is, held to the schema, tells small talk from mathematics."""
