@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TypeAlias
 
 from interlingua_gateway.app.answers import AnswerPolicies
+from interlingua_gateway.app.database import Databases, database_secrets
 from interlingua_gateway.app.limits import LimitPolicies
 from interlingua_gateway.app.models import Catalogue
 from interlingua_gateway.app.providers import ProviderFactory, secrets_of
@@ -49,6 +50,7 @@ class Gateway:
         http: HttpServer | None,
         providers: Mapping[str, Provider],
         stores: Stores,
+        databases: Databases,
         limits: LimitPolicies,
         answers: AnswerPolicies,
         listing: Listing,
@@ -59,6 +61,7 @@ class Gateway:
         self.http = http
         self.providers = providers
         self.stores = stores
+        self.databases = databases
         self.limits = limits
         self.answers = answers
         self.listing = listing
@@ -110,6 +113,7 @@ class Gateway:
         await self.limits.aclose()
         await self.answers.tasks.aclose()
         await self.stores.aclose()
+        await self.databases.aclose()
         for provider in self.providers.values():
             await provider.aclose()
 
@@ -120,7 +124,9 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
     Raises:
         InternalError: the configuration cannot be used; the message says why.
     """
-    redact = Redactor((*secrets_of(config.providers), *store_secrets(config)))
+    redact = Redactor(
+        (*secrets_of(config.providers), *store_secrets(config), *database_secrets(config))
+    )
     set_up(config.telemetry.log_level, config.telemetry.log_format, redact)
     factory = ProviderFactory(redact, clock, environment)
     providers = {name: factory.make(name, entry) for name, entry in config.providers.items()}
@@ -152,7 +158,9 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
     models = ModelMethods(listing, routing.vitals, limits.board, identity, clock)
     admin = _admin(config, stores, answers)
     grpc = GrpcServer(_server_options(config.server), front, gateway, models, admin)
-    built = Gateway(grpc, None, providers, stores, limits, answers, listing, routing, clock)
+    built = Gateway(
+        grpc, None, providers, stores, Databases(config), limits, answers, listing, routing, clock
+    )
     if config.http.listen is not None:
         probes = Probes(metrics.registry, lambda: built.ready)
         built.http = HttpServer(probes, config.http.listen)

@@ -188,6 +188,12 @@ def health(
 
 
 @app.command()
+def migrate(config: ConfigFile = None) -> None:
+    """Bring the schema of the database up to date. Gateways do that too when they start."""
+    run("migrate", config)
+
+
+@app.command()
 def doctor(config: ConfigFile = None) -> None:
     """Look for what works on this machine and what does not, and say why."""
     run("doctor", config)

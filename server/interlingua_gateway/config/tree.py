@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from interlingua_gateway.config.answers import CacheConfig, RedisConfig
+from interlingua_gateway.config.database import DatabaseConfig
 from interlingua_gateway.config.deployments import ModelConfig, ProviderConfig
 from interlingua_gateway.config.fields import (
     Addresses,
@@ -148,6 +149,8 @@ class Config(Section):
     """AdminService."""
     redis: RedisConfig | None = None
     """Redis, where several gateways share limits or answers."""
+    database: DatabaseConfig = Field(default_factory=DatabaseConfig)
+    """Where the ledger, keys and budgets are kept."""
     cache: CacheConfig = Field(default_factory=CacheConfig)
     """Where answers are kept."""
     data_dir: LocatedPath = Path()
