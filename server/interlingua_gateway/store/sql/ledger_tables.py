@@ -8,9 +8,10 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text
 
 from interlingua_gateway.store.sql.schema import METADATA, ORDERED
 
-LATENCY_BUCKETS: Final = 42
-"""Bucket i counts operations that took at most 1 ms times 2 to the power of i/2; the last one
-counts all that took longer than those before it."""
+STEPS_S: Final = (3600, 86400)
+LATENCY_BOUNDS_US: Final = tuple(round(1000 * 2 ** (i / 2)) for i in range(41))
+"""`latency_i` counts operations that took at most bound i and more than the one before: from 1 ms
+to 17 minutes, each bound 1.41 times the one before. The last column counts what took longer."""
 
 OPERATIONS: Final = Table(
     "operations",
@@ -102,7 +103,7 @@ ROLLUP_SUMS: Final = (
     "duration_us",
     "first_event_us",
     "first_event_operations",
-    *(f"latency_{i}" for i in range(LATENCY_BUCKETS)),
+    *(f"latency_{i}" for i in range(len(LATENCY_BOUNDS_US) + 1)),
 )
 
 ROLLUPS: Final = Table(
@@ -116,3 +117,4 @@ ROLLUPS: Final = Table(
     *(Column(name, BigInteger, nullable=False) for name in ROLLUP_SUMS),
     sqlite_with_rowid=False,
 )
+Index("ix_usage_rollups_start_s", ROLLUPS.c.start_s)

@@ -85,3 +85,4 @@ def rollups() -> None:
         sa.PrimaryKeyConstraint("step_s", "facet", "start_s", *keys, name="pk_usage_rollups"),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_usage_rollups_start_s", "usage_rollups", ["start_s"])
