@@ -26,8 +26,13 @@ class Databases:
         self._config = config
         self._tasks = Tasks()
         self._opening: asyncio.Task[Database] | None = None
-        self.exists = config.database.url is not None or (config.data_dir / SQLITE_FILE).exists()
-        """Whether something may be in it: a PostgreSQL, or a SQLite file of an earlier run."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether something may be in it: a PostgreSQL, or a SQLite file that somebody has made."""
+        if self._config.database.url is not None:
+            return True
+        return (self._config.data_dir / SQLITE_FILE).exists()
 
     async def open(self) -> Database:
         """The database; it need not answer yet. Its libraries are imported at the first call.
