@@ -33,6 +33,8 @@ from interlingua_gateway.store.sql.ledger_tables import (
     STEPS_S,
 )
 
+LARGEST: Final = 10**14
+
 _COLUMNS: Final = OPERATIONS.c
 
 
@@ -44,6 +46,8 @@ def store_operations(connection: Connection, records: Sequence[bytes]) -> None:
     """
     decoder = msgspec.msgpack.Decoder(Operation)
     operations = {operation.id: operation for operation in map(decoder.decode, records)}
+    for operation in operations.values():
+        _check(operation)
     rows = [_row(operation) for operation in operations.values()]
     statement = insert(connection, OPERATIONS).on_conflict_do_nothing()
     new = connection.execute(statement.returning(_COLUMNS.operation_id), rows).scalars().all()
@@ -86,13 +90,13 @@ def _totals(
         model.label("model"),
     )
     copied = (_COLUMNS[name] for name in ROLLUP_KEYS if name not in {key.name for key in made})
-    inner = select(*made, *copied, *_measures()).select_from(source).where(condition).subquery()
+    inner = select(*made, *copied, *measures()).select_from(source).where(condition).subquery()
     grouped = [inner.c[name] for name in ROLLUP_KEYS]
     sums = [cast(func.sum(inner.c[name]), BigInteger) for name in ROLLUP_SUMS]
     return select(*grouped, *sums).group_by(*grouped).order_by(*grouped)
 
 
-def _measures() -> list[ColumnElement[int]]:
+def measures() -> list[ColumnElement[int]]:
     """What one operation adds to each of the sums."""
     row = _COLUMNS
     tokens = row.input_tokens + row.output_tokens
@@ -141,6 +145,14 @@ def _store_beside(connection: Connection, operations: Sequence[Operation]) -> No
 
 def _texts(request: str, answer: str) -> dict[str, str]:
     return {"request": request.replace("\0", ""), "answer": answer.replace("\0", "")}
+
+
+def _check(operation: Operation) -> None:
+    """Counts come from providers: one that is out of its mind must not make sums overflow."""
+    counts = (v for v in msgspec.structs.astuple(operation.usage) if not isinstance(v, str))
+    numbers = (operation.cost_nano_usd or 0, operation.duration_us, operation.queue_us, *counts)
+    if not all(0 <= number <= LARGEST for number in numbers):
+        raise ValueError("a number is out of all proportion")
 
 
 def _row(operation: Operation) -> dict[str, object]:
