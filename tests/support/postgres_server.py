@@ -26,6 +26,7 @@ class PostgresServer:
         self.directory = directory
         self._programs = programs
         self._databases = 0
+        self._running = False
 
     def create(self) -> None:
         """An empty cluster."""
@@ -45,10 +46,13 @@ class PostgresServer:
         )
         log = f"--log={self.directory / 'log'}"
         self._do("pg_ctl", f"--pgdata={self.data}", log, f"--options={options}", "-w", "start")
+        self._running = True
 
     def stop(self) -> None:
         """At once; who is connected is cut off."""
-        self._do("pg_ctl", f"--pgdata={self.data}", "--mode=immediate", "-w", "stop")
+        if self._running:
+            self._do("pg_ctl", f"--pgdata={self.data}", "--mode=immediate", "-w", "stop")
+            self._running = False
 
     def url(self, database: str = "postgres") -> str:
         """For the configuration."""

@@ -53,17 +53,17 @@ class Courier:
         self._inherit_at = clock.monotonic()
         self._failing = False
         spool.on_append(self._due.set)
-        if spool.neighbours():
-            self._due.set()
 
     async def run(self) -> None:
         """Until cancelled: flush `interval_s` after the first record that waits."""
+        if self._spool.neighbours():
+            self._due.set()
         while True:
             await self._due.wait()
             await self._clock.sleep(self._interval_s)
             self._due.clear()
             delay_s = FIRST_BACKOFF_S
-            while not await self._delivered():
+            while not await self.delivered():
                 await self._clock.sleep(delay_s * (0.5 + self._clock.random() / 2))
                 delay_s = min(2 * delay_s, LONGEST_BACKOFF_S)
 
@@ -73,11 +73,12 @@ class Courier:
             return
         try:
             with Timeout(self._clock, self._clock.monotonic() + timeout_s):
-                await self._delivered()
+                await self.delivered()
         except TimeoutError:
             self._failed("timeout")
 
-    async def _delivered(self) -> bool:
+    async def delivered(self) -> bool:
+        """Flush what waits now; whether the database took it. Not to be cancelled halfway."""
         try:
             flush = await self._opened()
             await flush.own()

@@ -8,9 +8,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Final
 
-from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.core.errors import InternalError, PolicyError, Reason
 from interlingua_gateway.core.ledger import JournalWatch, RecordKind
 from interlingua_gateway.store.share import (
@@ -40,9 +40,9 @@ class Spool:
     """
 
     def __init__(
-        self, directory: Path, max_bytes: int, watch: JournalWatch, clock: Clock, *, lossy: bool
+        self, directory: Path, max_bytes: int, watch: JournalWatch, *, lossy: bool
     ) -> None:
-        """Raises InternalError where `directory` cannot be written."""
+        """Nothing is touched yet: see `open`."""
         self._directory = directory
         self._max_bytes = max_bytes
         self._watch = watch
@@ -53,15 +53,24 @@ class Spool:
         self._woken: Callable[[], None] = lambda: None
         self.waiting_records = 0
         self.waiting_bytes = 0
+        self.written = Position()
+        self.own: Share
+        self._file: int
+
+    def open(self) -> None:
+        """Begin; to be called before anything else.
+
+        Raises:
+            InternalError: the directory cannot be written.
+        """
         try:
-            self.own = _own(directory, clock)
+            self.own = _own(self._directory)
             self._file = self._opened(1)
         except OSError as error:
             raise InternalError(
-                f"The spool of the ledger cannot be written: {directory} ({error.strerror}). Set "
-                "data_dir to a directory of the gateway's own, or ledger.enabled to false."
+                f"The spool of the ledger cannot be written: {self._directory} ({error.strerror}). "
+                "Set data_dir to a directory of the gateway's own, or ledger.enabled to false."
             ) from error
-        self.written = Position()
 
     def check(self) -> None:
         """See Journal."""
@@ -173,11 +182,10 @@ class Spool:
             log.error("records are lost: the spool is full", extra={"fields": {"spool": "full"}})
 
 
-def _own(directory: Path, clock: Clock) -> Share:
+def _own(directory: Path) -> Share:
     """A new folder; it gets its name when it is locked already."""
-    name = f"{int(clock.time() * 1000):011x}-{os.getpid()}-{int(clock.random() * 2**32):08x}"
-    hidden = directory / f".{name}"
-    hidden.mkdir(parents=True, mode=0o700)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    hidden = Path(mkdtemp(prefix=f".{os.getpid()}-", dir=directory))
     lock = os.open(hidden / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    return Share(hidden.rename(directory / name), lock)
+    return Share(hidden.rename(directory / hidden.name.removeprefix(".")), lock)

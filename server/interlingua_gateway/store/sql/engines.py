@@ -107,7 +107,10 @@ def _postgresql(settings: SqlSettings, connections: int, *, writes: bool) -> Eng
             "interlingua-gateway[postgres]."
         ) from error
     timeout = f"SET LOCAL statement_timeout = {int(settings.statement_timeout_s * 1000)}"
-    begin = timeout if writes else f"{timeout}; SET TRANSACTION READ ONLY"
+    # Whatever the server's own setting: the spool forgets what is committed.
+    begin = f"{timeout}; SET LOCAL synchronous_commit = on"
+    if not writes:
+        begin = f"{timeout}; SET TRANSACTION READ ONLY"
     event.listen(engine, "begin", lambda connection: _execute(connection, begin))
     return engine
 
