@@ -43,8 +43,8 @@ class _Delivery:
 class Webhook:
     """Owns `transport`.
 
-    A delivery is tried 10 times within about 8 minutes; one that the receiver refuses (a status of
-    4xx that says so for good), or that does not get through, is dropped with a line in the log, as
+    A delivery is tried 10 times within about 8 minutes; one that the receiver refuses (a status
+    of 3xx or 4xx that says so for good), or that does not get through, is dropped with a line in the log, as
     is the oldest of more than 1,000 that wait.
     """
 
@@ -101,7 +101,7 @@ class Webhook:
             if 200 <= status < 300:
                 return ""
             failure = f"status {status}"
-            if 400 <= status < 500 and status not in WORTH_REPEATING:
+            if 300 <= status < 500 and status not in WORTH_REPEATING:
                 return failure
         return failure
 
