@@ -44,8 +44,8 @@ class Webhook:
     """Owns `transport`.
 
     A delivery is tried 10 times within about 8 minutes; one that the receiver refuses (a status
-    of 3xx or 4xx that says so for good), or that does not get through, is dropped with a line in the log, as
-    is the oldest of more than 1,000 that wait.
+    of 3xx or 4xx that says so for good), or that does not get through, is dropped with a line in
+    the log, as is the oldest of more than 1,000 that wait.
     """
 
     def __init__(self, url: str, secret: str, transport: Transport, clock: Clock) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from interlingua_gateway.core.budget import Prospect
 from interlingua_gateway.core.call import Call
 from interlingua_gateway.core.errors import CallerError, Reason, Resource
 from interlingua_gateway.core.ports import Directory
@@ -74,6 +75,15 @@ class Planner:
             return None
         stages = self._stages(plan.need, [self._find(name) for name in names])
         return Plan(plan.need, stages, Chains(), plan.hedge)
+
+    def prospect(self, call: Call) -> Prospect:
+        """Every target that `call` may come to, detours included. Raises as `plan` does."""
+        plan = self.plan(call)
+        targets = [target for stage in plan.stages for target in stage.targets]
+        for name in (*plan.chains.context_window, *plan.chains.content_policy):
+            targets.extend(plan.need.fitting(self._find(name).targets))
+        twice = plan.hedge is not None or call.routing.continue_broken_stream
+        return Prospect(tuple(targets), twice)
 
     def ordered(self, call: Call, plan: Plan, stage: Stage) -> tuple[Target, ...]:
         """The targets of `stage`, best first as things stand now."""
