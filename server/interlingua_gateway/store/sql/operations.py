@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from sqlalchemy import (
@@ -11,9 +13,9 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Insert,
     Select,
     case,
-    cast,
     func,
     literal,
     select,
@@ -21,7 +23,7 @@ from sqlalchemy import (
 
 from interlingua_gateway.core.events import Usage
 from interlingua_gateway.core.ledger import LONGEST_BYTES, Operation, bounded
-from interlingua_gateway.store.sql.dialect import insert
+from interlingua_gateway.store.sql.dialect import dialect_of, insert, insert_in, items
 from interlingua_gateway.store.sql.ledger_tables import (
     LATENCY_BOUNDS_US,
     OPERATION_TAGS,
@@ -32,6 +34,9 @@ from interlingua_gateway.store.sql.ledger_tables import (
     ROLLUPS,
     STEPS_S,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.compiler import SQLCompiler
 
 LARGEST: Final = 10**14
 
@@ -53,27 +58,62 @@ def store_operations(connection: Connection, records: Sequence[bytes]) -> None:
     new = connection.execute(statement.returning(_COLUMNS.operation_id), rows).scalars().all()
     if not new:
         return
-    _store_beside(connection, [operations[name] for name in new])
-    chosen = _COLUMNS.operation_id.in_(new)
-    for step_s in STEPS_S:
-        add_to_rollups(connection, step_s, chosen)
+    fresh = [operations[name] for name in new]
+    _store_beside(connection, fresh)
+    facets = [Facet.ALL]
+    if any(operation.user for operation in fresh):
+        facets.append(Facet.USER)
+    if any(operation.details.tags for operation in fresh):
+        facets.append(Facet.TAG)
+    for facet in facets:
+        for compiled in _compiled(connection.dialect.name, facet):
+            _add(connection, compiled, new)
 
 
-def add_to_rollups(connection: Connection, step_s: int, chosen: ColumnElement[bool]) -> None:
-    """Add the `chosen` rows of operations to the totals by `step_s`; each to be added once."""
-    whole = (literal(""), OPERATIONS, chosen)
-    user = (literal("user:") + _COLUMNS.end_user, OPERATIONS, chosen & (_COLUMNS.end_user != ""))
-    tagged = OPERATION_TAGS.join(OPERATIONS, OPERATION_TAGS.c.operation_id == _COLUMNS.operation_id)
-    tag = (literal("tag:") + OPERATION_TAGS.c.tag, tagged, chosen)
-    for facet, source, condition in (whole, user, tag):
-        added = _totals(step_s, facet, source, condition)
-        statement = insert(connection, ROLLUPS).from_select([*ROLLUP_KEYS, *ROLLUP_SUMS], added)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=list(ROLLUP_KEYS),
-                set_={name: ROLLUPS.c[name] + statement.excluded[name] for name in ROLLUP_SUMS},
-            )
-        )
+class Facet(StrEnum):
+    """What totals are of: of everything, or of each user or tag."""
+
+    ALL = ""
+    USER = "user:"
+    TAG = "tag:"
+
+
+def adding(dialect: str, facet: Facet, step_s: int, chosen: ColumnElement[bool]) -> Insert:
+    """The statement that adds the `chosen` rows of operations to the totals by `step_s`."""
+    source: FromClause = OPERATIONS
+    name: ColumnElement[str] = literal(str(facet))
+    if facet is Facet.USER:
+        name, chosen = name + _COLUMNS.end_user, chosen & (_COLUMNS.end_user != "")
+    elif facet is Facet.TAG:
+        same = OPERATION_TAGS.c.operation_id == _COLUMNS.operation_id
+        name, source = name + OPERATION_TAGS.c.tag, OPERATION_TAGS.join(OPERATIONS, same)
+    added = _totals(step_s, name, source, chosen)
+    statement = insert_in(dialect, ROLLUPS).from_select([*ROLLUP_KEYS, *ROLLUP_SUMS], added)
+    return statement.on_conflict_do_update(
+        index_elements=list(ROLLUP_KEYS),
+        set_={name: ROLLUPS.c[name] + statement.excluded[name] for name in ROLLUP_SUMS},
+    )
+
+
+@cache
+def _compiled(dialect: str, facet: Facet) -> tuple[SQLCompiler, ...]:
+    """Statements that add the operations whose names `ids` lists, one for each step.
+
+    To write them down takes as long as to run them: they are kept.
+    """
+    chosen = _COLUMNS.operation_id.in_(items(dialect, "ids"))
+    statements = (adding(dialect, facet, step_s, chosen) for step_s in STEPS_S)
+    compiled = (statement.compile(dialect=dialect_of(dialect)) for statement in statements)
+    return tuple(compiled)
+
+
+def _add(connection: Connection, statement: SQLCompiler, ids: Sequence[str]) -> None:
+    given = statement.construct_params({"ids": msgspec.json.encode(ids).decode()})
+    if statement.positiontup is None:
+        connection.exec_driver_sql(statement.string, given)
+    else:
+        ordered = tuple(given[name] for name in statement.positiontup)
+        connection.exec_driver_sql(statement.string, ordered)
 
 
 def _totals(
@@ -92,7 +132,7 @@ def _totals(
     copied = (_COLUMNS[name] for name in ROLLUP_KEYS if name not in {key.name for key in made})
     inner = select(*made, *copied, *measures()).select_from(source).where(condition).subquery()
     grouped = [inner.c[name] for name in ROLLUP_KEYS]
-    sums = [cast(func.sum(inner.c[name]), BigInteger) for name in ROLLUP_SUMS]
+    sums = [func.sum(inner.c[name]).cast(BigInteger) for name in ROLLUP_SUMS]
     return select(*grouped, *sums).group_by(*grouped).order_by(*grouped)
 
 
