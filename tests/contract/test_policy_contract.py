@@ -25,6 +25,7 @@ from interlingua_gateway.policies.embed_batches import EmbedBatches, EmbedBatchR
 from interlingua_gateway.policies.fingerprint import Fingerprints
 from interlingua_gateway.policies.flight import Flights
 from interlingua_gateway.policies.idempotency import Idempotency
+from interlingua_gateway.policies.ledger import Ledger
 from interlingua_gateway.policies.limit import Limit
 from interlingua_gateway.policies.limit_rules import Dimension, LimitRule, Rate, Rules
 from interlingua_gateway.policies.observe import Observe
@@ -38,6 +39,7 @@ from interlingua_gateway.telemetry.limits import LimitMetrics
 from interlingua_gateway.telemetry.metrics import Metrics
 from tests.support.calls import Reader, ask, call, collect, embed, started, until
 from tests.support.innermost import Innermost, target
+from tests.support.journal import Kept
 from tests.support.manual_clock import ManualClock
 
 SCRIPTS: Mapping[str, Script] = {
@@ -147,6 +149,12 @@ def _budget(clock: ManualClock, tasks: Tasks) -> Subject:
     return Subject(policy, held)
 
 
+def _ledger(clock: ManualClock, tasks: Tasks) -> Subject:
+    """What is not recorded yet is held: at the end of a call it is one record."""
+    journal = Kept()
+    return Subject(Ledger(journal), lambda: 1 - len(journal.records))
+
+
 POLICIES: Mapping[str, Callable[[ManualClock, Tasks], Subject]] = {
     "observe": _observe,
     "account": _account,
@@ -155,6 +163,7 @@ POLICIES: Mapping[str, Callable[[ManualClock, Tasks], Subject]] = {
     "idempotency": _idempotency,
     "embed_batches": _embed_batches,
     "limit": _limit,
+    "ledger": _ledger,
     "budget": _budget,
 }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 
-import msgspec
 import pytest
 
 from interlingua_gateway.app.stack import stack
@@ -13,7 +12,7 @@ from interlingua_gateway.core.call import CacheStatus, Call, DedupeStatus, Warne
 from interlingua_gateway.core.errors import GatewayError, PolicyError, Reason
 from interlingua_gateway.core.events import AttemptRecord, Finish, FinishReason, Outcome, Usage
 from interlingua_gateway.core.ids import operation_id
-from interlingua_gateway.core.ledger import Operation, RecordKind, Texts
+from interlingua_gateway.core.ledger import Texts
 from interlingua_gateway.core.prices import Cost
 from interlingua_gateway.core.redact import Redactor
 from interlingua_gateway.core.reply import Reply, Start
@@ -26,6 +25,7 @@ from interlingua_gateway.policies.transcript import Mask, Transcript
 from interlingua_gateway.providers.script import CallTool, Fail, Hang, Say
 from tests.support.calls import Reader, ask, call, collect, embed, started, until
 from tests.support.innermost import Innermost
+from tests.support.journal import Kept
 from tests.support.manual_clock import ManualClock
 
 SCRIPTS = {
@@ -34,26 +34,6 @@ SCRIPTS = {
     "stalled": (Say("one"), Hang()),
     "tool": (Say("Let me see."), CallTool("c", "look", '{"at": "bob@example.org"}')),
 }
-
-
-class Kept:
-    """A journal that keeps everything; `full` makes it refuse."""
-
-    def __init__(self) -> None:
-        self.records: list[bytes] = []
-        self.full = False
-
-    def check(self) -> None:
-        if self.full:
-            raise PolicyError(Reason.STORE_UNAVAILABLE, "full")
-
-    def append(self, kind: RecordKind, record: bytes) -> None:
-        assert kind is RecordKind.OPERATION
-        self.records.append(record)
-
-    @property
-    def operations(self) -> list[Operation]:
-        return [msgspec.msgpack.decode(record, type=Operation) for record in self.records]
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from interlingua_gateway.policies.ledger import Ledger
 from interlingua_gateway.providers.script import Say
 from interlingua_gateway.wire.grpc.gateway import GatewayMethods, GatewayOptions
 from tests.support.innermost import Innermost
+from tests.support.journal import Kept
 from tests.support.manual_clock import ManualClock
 from tests.support.requests import ask
-from tests.unit.policies.test_ledger import Kept
 
 REQUEST = ask("hi", model="text").SerializeToString()
 
