@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Final
@@ -23,6 +24,8 @@ NO_MODEL: Final = ("",)
 LONGEST_NAME: Final = 128
 
 Claims = Mapping[str, object]
+
+_FORM: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 
 
 class ClaimPaths(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +179,9 @@ class JwtTokens:
 
     async def identify(self, token: str) -> Identity:
         """Whose token it is; see Tokens."""
+        # The library's decoder would pass over characters that have no place in a token.
+        if _FORM.fullmatch(token) is None:
+            raise invalid("not a token")
         try:
             header = jwt.get_unverified_header(token)
             named = jwt.decode(token, options={"verify_signature": False}).get("iss")
