@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SPOOL: Final = "spool"
 SWEEP_EVERY_S: Final = 3600.0
 FINISH_S: Final = 5.0
-SETTLE_S: Final = 2.0
+SETTLE_S: Final = 5.0
 
 log = logging.getLogger("interlingua.ledger")
 

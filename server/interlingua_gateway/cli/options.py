@@ -110,6 +110,23 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float | None = None
 
 
+class Which(msgspec.Struct, frozen=True, kw_only=True):
+    """Which operations of the ledger; what is empty or None does not matter. `last` is a time such
+    as 24h; `since` and `until` are dates or moments in ISO 8601."""
+
+    last: str | None = None
+    since: str | None = None
+    until: str | None = None
+    tenant: str = ""
+    project: str = ""
+    key: str = ""
+    user: str = ""
+    model: str = ""
+    provider: str = ""
+    tags: tuple[str, ...] = ()
+    outcome: str = ""
+
+
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
     """How to run a gateway; None and empty leave it to the configuration."""
 

@@ -56,6 +56,8 @@ class Observe:
             self._metrics.shared.labels(str(call.dedupe_status)).inc()
         if call.cost is not None:
             self._metrics.cost.labels(*labels).inc(call.cost.nano_usd / 1e9)
+        elif call.usage is not None:
+            self._metrics.unpriced.labels(*labels).inc()
         _write(call, ending, error)
 
     def _paced(self, call: Call, ending: Ending) -> None:

@@ -14,6 +14,7 @@ from interlingua.aio_stream import AsyncStream, local_cancel, task_is_cancelled
 from interlingua.endpoint import TLS, Endpoint
 from interlingua.errors import InterlinguaError, from_rpc_error
 from interlingua.messages import Prompt
+from interlingua.reports import AsyncReports
 from interlingua.requests import (
     CallOptions,
     EmbedOptions,
@@ -30,6 +31,7 @@ from interlingua.v1.admin_service_pb2 import (
     PutBudgetRequest,
 )
 from interlingua.v1.admin_service_pb2_grpc import AdminServiceStub
+from interlingua.v1.feedback_service_pb2_grpc import FeedbackServiceStub
 from interlingua.v1.gateway_service_pb2 import HealthRequest, HealthResponse
 from interlingua.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from interlingua.v1.generate_pb2 import (
@@ -40,11 +42,14 @@ from interlingua.v1.generate_pb2 import (
 )
 from interlingua.v1.model_service_pb2 import GetModelRequest, ListModelsRequest, Model
 from interlingua.v1.model_service_pb2_grpc import ModelServiceStub
+from interlingua.v1.usage_service_pb2_grpc import UsageServiceStub
 
 if TYPE_CHECKING:
     from interlingua.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
+    from interlingua.v1.feedback_service_pb2_grpc import FeedbackServiceAsyncStub
     from interlingua.v1.gateway_service_pb2_grpc import GatewayServiceAsyncStub
     from interlingua.v1.model_service_pb2_grpc import ModelServiceAsyncStub
+    from interlingua.v1.usage_service_pb2_grpc import UsageServiceAsyncStub
 
 _Req = TypeVar("_Req")
 _Res = TypeVar("_Res")
@@ -221,6 +226,11 @@ class AsyncClient:
         """Keys and tenants."""
         return AsyncAccess(self._admin, self._call)
 
+    @property
+    def reports(self) -> AsyncReports:
+        """Usage, operations, costs and feedback."""
+        return AsyncReports(self._usage, self._feedback, self._call)
+
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
         credentials, options = self._endpoint.credentials, self._endpoint.options
@@ -239,6 +249,14 @@ class AsyncClient:
     @cached_property
     def _admin(self) -> "AdminServiceAsyncStub":
         return AdminServiceStub(self._channel)
+
+    @cached_property
+    def _usage(self) -> "UsageServiceAsyncStub":
+        return UsageServiceStub(self._channel)
+
+    @cached_property
+    def _feedback(self) -> "FeedbackServiceAsyncStub":
+        return FeedbackServiceStub(self._channel)
 
     async def _call(
         self,

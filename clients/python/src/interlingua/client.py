@@ -10,6 +10,7 @@ from interlingua.access import Access
 from interlingua.endpoint import TLS, Endpoint
 from interlingua.errors import InterlinguaError, from_rpc_error
 from interlingua.messages import Prompt
+from interlingua.reports import Reports
 from interlingua.requests import (
     CallOptions,
     EmbedOptions,
@@ -27,6 +28,7 @@ from interlingua.v1.admin_service_pb2 import (
     PutBudgetRequest,
 )
 from interlingua.v1.admin_service_pb2_grpc import AdminServiceStub
+from interlingua.v1.feedback_service_pb2_grpc import FeedbackServiceStub
 from interlingua.v1.gateway_service_pb2 import HealthRequest, HealthResponse
 from interlingua.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from interlingua.v1.generate_pb2 import (
@@ -37,6 +39,7 @@ from interlingua.v1.generate_pb2 import (
 )
 from interlingua.v1.model_service_pb2 import GetModelRequest, ListModelsRequest, Model
 from interlingua.v1.model_service_pb2_grpc import ModelServiceStub
+from interlingua.v1.usage_service_pb2_grpc import UsageServiceStub
 
 _Req = TypeVar("_Req")
 _Res = TypeVar("_Res")
@@ -208,6 +211,12 @@ class Client:
     def access(self) -> Access:
         """Keys and tenants."""
         return Access(self._admin, self._call)
+
+    @property
+    def reports(self) -> Reports:
+        """Usage, operations, costs and feedback."""
+        usage, feedback = UsageServiceStub(self._channel), FeedbackServiceStub(self._channel)
+        return Reports(usage, feedback, self._call)
 
     def _call(
         self,

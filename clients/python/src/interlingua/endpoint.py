@@ -36,6 +36,11 @@ TIMEOUTS_S: Mapping[str, float] = {
     "PutBudget": 30.0,
     "ListBudgets": 30.0,
     "DeleteBudget": 30.0,
+    "GetUsage": 60.0,
+    "ListOperations": 60.0,
+    "GetCostSummary": 60.0,
+    "RecordFeedback": 15.0,
+    "GetInsights": 60.0,
 }
 
 # A call is sent again only if it ended UNAVAILABLE before anything came back: gRPC never retries
