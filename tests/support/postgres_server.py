@@ -20,9 +20,10 @@ PORT = 5432  # of the socket's name alone; nothing listens on a network
 
 
 class PostgresServer:
-    """Without durability: it may be stopped and killed, but not the machine."""
+    """Without `durable` it may be stopped and killed, but not the machine."""
 
-    def __init__(self, directory: Path, programs: Path) -> None:
+    def __init__(self, directory: Path, programs: Path, *, durable: bool = False) -> None:
+        self._durable = durable
         self.directory = directory
         self._programs = programs
         self._databases = 0
@@ -39,11 +40,11 @@ class PostgresServer:
 
     def start(self) -> None:
         """Returns when it answers."""
-        options = (
-            f"-c listen_addresses= -c port={PORT} -c unix_socket_directories={self.directory} "
-            "-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c shared_buffers=32MB "
-            "-c max_connections=200"
-        )
+        options = f"-c listen_addresses= -c port={PORT} -c max_connections=200"
+        options += f" -c unix_socket_directories={self.directory}"
+        if not self._durable:
+            options += " -c fsync=off -c full_page_writes=off -c synchronous_commit=off"
+            options += " -c shared_buffers=32MB"
         log = f"--log={self.directory / 'log'}"
         self._do("pg_ctl", f"--pgdata={self.data}", log, f"--options={options}", "-w", "start")
         self._running = True
@@ -90,7 +91,7 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_server(*, durable: bool = False) -> Iterator[PostgresServer]:
     """A running server; the test is skipped where there is no PostgreSQL, but never in CI."""
     where = programs()
     if where is None:
@@ -102,7 +103,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         directory = Path(name)
         if os.geteuid() == 0:
             os.chown(directory, NOBODY.pw_uid, NOBODY.pw_gid)
-        server = PostgresServer(directory, where)
+        server = PostgresServer(directory, where, durable=durable)
         server.create()
         server.start()
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    CursorResult,
     FromClause,
     Insert,
     Select,
@@ -23,7 +24,7 @@ from sqlalchemy import (
 
 from interlingua_gateway.core.events import Usage
 from interlingua_gateway.core.ledger import LONGEST_BYTES, Operation, bounded
-from interlingua_gateway.store.sql.dialect import dialect_of, insert, insert_in, items
+from interlingua_gateway.store.sql.dialect import dialect_of, insert, insert_in, items, rows
 from interlingua_gateway.store.sql.ledger_tables import (
     LATENCY_BOUNDS_US,
     OPERATION_TAGS,
@@ -53,9 +54,7 @@ def store_operations(connection: Connection, records: Sequence[bytes]) -> None:
     operations = {operation.id: operation for operation in map(decoder.decode, records)}
     for operation in operations.values():
         _check(operation)
-    rows = [_row(operation) for operation in operations.values()]
-    statement = insert(connection, OPERATIONS).on_conflict_do_nothing()
-    new = connection.execute(statement.returning(_COLUMNS.operation_id), rows).scalars().all()
+    new = _insert(connection, list(operations.values()))
     if not new:
         return
     fresh = [operations[name] for name in new]
@@ -67,7 +66,7 @@ def store_operations(connection: Connection, records: Sequence[bytes]) -> None:
         facets.append(Facet.TAG)
     for facet in facets:
         for compiled in _compiled(connection.dialect.name, facet):
-            _add(connection, compiled, new)
+            _run(connection, compiled, {"ids": new})
 
 
 class Facet(StrEnum):
@@ -107,13 +106,32 @@ def _compiled(dialect: str, facet: Facet) -> tuple[SQLCompiler, ...]:
     return tuple(compiled)
 
 
-def _add(connection: Connection, statement: SQLCompiler, ids: Sequence[str]) -> None:
-    given = statement.construct_params({"ids": msgspec.json.encode(ids).decode()})
+@cache
+def _insertion(dialect: str) -> SQLCompiler:
+    """The statement that writes `rows` and returns the names of those that were not there."""
+    statement = insert_in(dialect, OPERATIONS).from_select(
+        [column.name for column in _COLUMNS], rows(dialect, OPERATIONS, "rows")
+    )
+    returning = statement.on_conflict_do_nothing().returning(_COLUMNS.operation_id)
+    return returning.compile(dialect=dialect_of(dialect))
+
+
+def _insert(connection: Connection, operations: Sequence[Operation]) -> list[str]:
+    made = [_row(operation) for operation in operations]
+    found = _run(connection, _insertion(connection.dialect.name), {"rows": made})
+    return [row[0] for row in found]
+
+
+def _run(
+    connection: Connection, statement: SQLCompiler, lists: Mapping[str, Sequence[object]]
+) -> CursorResult[str]:
+    """Run a statement whose parameters are lists in JSON."""
+    told = {name: msgspec.json.encode(items).decode() for name, items in lists.items()}
+    given = statement.construct_params(told)
     if statement.positiontup is None:
-        connection.exec_driver_sql(statement.string, given)
-    else:
-        ordered = tuple(given[name] for name in statement.positiontup)
-        connection.exec_driver_sql(statement.string, ordered)
+        return connection.exec_driver_sql(statement.string, given)
+    ordered = tuple(given[name] for name in statement.positiontup)
+    return connection.exec_driver_sql(statement.string, ordered)
 
 
 def _totals(
