@@ -19,12 +19,13 @@ def test_the_order(clock):
     limits = SimpleNamespace(policies=("limit",))
     answers = SimpleNamespace(sharing=("idempotency", "cache", "dedupe"), joining=("batches",))
     ledger = SimpleNamespace(policies=("ledger",))
-    chain = policies(Metrics(), clock, Permit({}), ledger, limits, answers)
+    budgets = SimpleNamespace(policy="budget")
+    chain = policies(Metrics(), clock, Permit({}), ledger, limits, answers, budgets)
     assert isinstance(chain[0], Observe)
     assert isinstance(chain[1], Permit)
     assert isinstance(chain[4], Account)
     assert chain[2:4] == ("ledger", "limit")
-    assert chain[5:] == ("idempotency", "cache", "dedupe", "batches")
+    assert chain[5:] == ("idempotency", "cache", "dedupe", "budget", "batches")
 
 
 async def test_a_call_passes_first_to_last_and_its_reply_back():
