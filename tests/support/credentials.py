@@ -63,7 +63,17 @@ class Stage(NamedTuple):
 
 def tree(provider: IdentityProvider) -> dict[str, object]:
     return {
-        **scripted(),
+        **scripted(slow=[{"do": "say", "text": "slow"}]),
+        "limits": {
+            "rules": [
+                {
+                    "name": "gold",
+                    "tiers": ["gold"],
+                    "models": ["slow"],
+                    "requests_per_minute": 1,
+                }
+            ]
+        },
         "auth": {
             "admin_key": "env:ADMIN",
             "anonymous": [],

@@ -227,6 +227,19 @@ async def test_models_of_a_key_and_its_tenant_intersect(stage: Stage) -> None:
     assert hidden.reason == "MODEL_NOT_FOUND"
 
 
+async def test_a_limit_of_a_tier(stage: Stage) -> None:
+    _, gold = await stage.key(tenant_id="acme")
+    _, plain = await stage.key()
+    for _ in range(3):
+        assert await stage.says(bearer(plain), "slow") == "slow"
+    assert await stage.says(bearer(gold), "slow") == "slow"
+    again = stage.gateway.calls.Generate(ask(model="slow"), metadata=bearer(stage.provider.token()))
+    assert (await failure(again)).reason == "RATE_LIMITED"
+    silver = pb.PutTenantRequest(tenant=pb.Tenant(id="acme", tier="silver"))
+    await stage.admin.PutTenant(silver, metadata=bearer(ADMIN))
+    assert await stage.says(bearer(gold), "slow") == "slow"
+
+
 async def test_admin_actions_are_in_the_audit_log(stage: Stage) -> None:
     name, _ = await stage.key(tenant_id="acme")
     await failure(

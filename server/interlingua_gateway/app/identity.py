@@ -57,7 +57,7 @@ class Identities:
             clock,
             anonymous=_anonymous(config),
             admin_key=None if auth.admin_key is None else AdminKey(auth.admin_key.reveal()),
-            tokens=_tokens().JwtTokens(self._issuers, self.known) if auth.jwt else None,
+            tokens=_tokens().JwtTokens(self._issuers, self.known, clock) if auth.jwt else None,
             certificates=Certificates(rules, self.known) if rules else None,
         )
 

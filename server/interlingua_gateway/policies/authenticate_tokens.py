@@ -67,14 +67,12 @@ class Bearer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Issuer:
-    """Verifies the tokens of one issuer; tokens that were verified are remembered."""
+    """Verifies the tokens of one issuer."""
 
     def __init__(self, rule: IssuerRule, keys: TokenKeys, clock: Clock) -> None:
         self.rule = rule
         self.keys = keys
         self._clock = clock
-        self._bearers: dict[bytes, Bearer] = {}
-        self._generation = keys.generation
 
     async def bearer(self, token: str, header: Mapping[str, object]) -> Bearer:
         """What `token` says, as far as it is true.
@@ -83,16 +81,6 @@ class Issuer:
             Refused: CREDENTIALS_INVALID or PERMISSION_DENIED.
             UpstreamError: no key of the issuer is known yet.
         """
-        name = sha256(token.encode()).digest()
-        found = self._bearers.get(name) if self._generation == self.keys.generation else None
-        if found is None:
-            found = await self._verified(token, header)
-            self._remember(name, found)
-        if found.until_s <= self._clock.time():
-            raise invalid("expired", "The token has expired.")
-        return found
-
-    async def _verified(self, token: str, header: Mapping[str, object]) -> Bearer:
         algorithm, key_id = header.get("alg"), header.get("kid", "")
         if not isinstance(algorithm, str) or algorithm not in self.rule.algorithms:
             raise invalid("algorithm")
@@ -161,24 +149,40 @@ class Issuer:
         prefix = self.rule.scope_prefix
         return frozenset(scope for scope in self.rule.scopes if f"{prefix}{scope}" in said)
 
-    def _remember(self, name: bytes, bearer: Bearer) -> None:
-        if self._generation != self.keys.generation:
-            self._bearers.clear()
-            self._generation = self.keys.generation
-        while len(self._bearers) >= REMEMBERED:
-            del self._bearers[next(iter(self._bearers))]
-        self._bearers[name] = bearer
+
+class _Remembered(msgspec.Struct, frozen=True):
+    """A token that was verified with the keys of one generation."""
+
+    bearer: Bearer
+    keys: TokenKeys
+    generation: int
 
 
 class JwtTokens:
-    """Implements the Tokens of authenticate: each token is its issuer's to verify."""
+    """Implements the Tokens of authenticate: each token is its issuer's to verify, once."""
 
-    def __init__(self, issuers: Iterable[Issuer], known: KnownIdentities) -> None:
+    def __init__(self, issuers: Iterable[Issuer], known: KnownIdentities, clock: Clock) -> None:
         self._issuers = {issuer.rule.issuer: issuer for issuer in issuers}
         self._known = known
+        self._clock = clock
+        self._remembered: dict[bytes, _Remembered] = {}
 
     async def identify(self, token: str) -> Identity:
         """Whose token it is; see Tokens."""
+        name = sha256(token.encode()).digest()
+        found = self._remembered.get(name)
+        if found is None or found.generation != found.keys.generation:
+            found = await self._verified(token)
+            self._remember(name, found)
+        bearer = found.bearer
+        if bearer.until_s <= self._clock.time():
+            raise invalid("expired", "The token has expired.")
+        caller = self._known.caller(
+            bearer.tenant, project=bearer.project, user=bearer.user, models=bearer.models
+        )
+        return Identity(via=Via.TOKEN, scopes=bearer.scopes, caller=caller)
+
+    async def _verified(self, token: str) -> _Remembered:
         # The library's decoder would pass over characters that have no place in a token.
         if _FORM.fullmatch(token) is None:
             raise invalid("not a token")
@@ -191,10 +195,12 @@ class JwtTokens:
         if issuer is None:
             raise invalid("unknown issuer")
         bearer = await issuer.bearer(token, header)
-        caller = self._known.caller(
-            bearer.tenant, project=bearer.project, user=bearer.user, models=bearer.models
-        )
-        return Identity(via=Via.TOKEN, scopes=bearer.scopes, caller=caller)
+        return _Remembered(bearer, issuer.keys, issuer.keys.generation)
+
+    def _remember(self, name: bytes, found: _Remembered) -> None:
+        while len(self._remembered) >= REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+        self._remembered[name] = found
 
 
 def _time(claims: Claims, name: str) -> float:

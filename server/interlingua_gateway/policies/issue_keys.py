@@ -40,7 +40,7 @@ class KeyOffice:
 
     async def create_key(self, wish: ApiKey, ttl_s: float | None) -> tuple[ApiKey, str]:
         """See KeyAdmin."""
-        now_s, secret = self._clock.time(), new_secret(self._entropy)
+        now_s, secret = self._now_s(), new_secret(self._entropy)
         key = msgspec.structs.replace(
             wish,
             id=new_id(self._entropy),
@@ -54,7 +54,7 @@ class KeyOffice:
 
     async def rotate_key(self, key: str, overlap_s: float) -> tuple[ApiKey, str]:
         """See KeyAdmin."""
-        now_s, secret = self._clock.time(), new_secret(self._entropy)
+        now_s, secret = self._now_s(), new_secret(self._entropy)
         store = await self._opened()
         rotated = await store.rotate_key(key, digest(secret), now_s + overlap_s, now_s)
         await self._learn()
@@ -62,7 +62,7 @@ class KeyOffice:
 
     async def revoke_key(self, key: str) -> ApiKey:
         """See KeyAdmin."""
-        revoked = await (await self._opened()).revoke_key(key, self._clock.time())
+        revoked = await (await self._opened()).revoke_key(key, self._now_s())
         await self._learn()
         return revoked
 
@@ -70,20 +70,20 @@ class KeyOffice:
         self, *, tenant: str, ended: bool, before: tuple[float, str] | None, limit: int
     ) -> Sequence[ApiKey]:
         """See KeyAdmin."""
-        live_at_s = None if ended else self._clock.time()
+        live_at_s = None if ended else self._now_s()
         store = await self._opened()
         return await store.keys(tenant=tenant, live_at_s=live_at_s, before=before, limit=limit)
 
     async def put_tenant(self, tenant: Tenant) -> Tenant:
         """See KeyAdmin."""
-        wish = msgspec.structs.replace(tenant, created_at_s=self._clock.time())
+        wish = msgspec.structs.replace(tenant, created_at_s=self._now_s())
         kept = await (await self._opened()).put_tenant(wish)
         await self._learn()
         return kept
 
     async def delete_tenant(self, tenant: str) -> None:
         """See KeyAdmin."""
-        await (await self._opened()).delete_tenant(tenant, self._clock.time())
+        await (await self._opened()).delete_tenant(tenant, self._now_s())
         await self._learn()
 
     async def tenants(self, *, after: str, limit: int) -> Sequence[Tenant]:
@@ -95,3 +95,7 @@ class KeyOffice:
         """Know of the change at once; if it cannot be read now, it is known a little later."""
         with suppress(GatewayError):
             await self._known.refresh(await self._opened())
+
+    def _now_s(self) -> float:
+        """Now, to the millisecond, as it is kept."""
+        return round(self._clock.time(), 3)
