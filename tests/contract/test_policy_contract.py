@@ -9,29 +9,37 @@ import pytest
 
 from interlingua_gateway.app.stack import stack
 from interlingua_gateway.core.aliases import Aliases
+from interlingua_gateway.core.budget import NO_FLOOR, BudgetRule, Facet, Period, Prospect
 from interlingua_gateway.core.call import Call
 from interlingua_gateway.core.clock import Tasks
 from interlingua_gateway.core.errors import GatewayError, Reason
 from interlingua_gateway.core.ports import Policy
 from interlingua_gateway.core.run import run
 from interlingua_gateway.policies.account import Account
+from interlingua_gateway.policies.budget import Budget, BudgetOptions
+from interlingua_gateway.policies.budget_book import BudgetBook
+from interlingua_gateway.policies.budget_rules import BudgetRules
 from interlingua_gateway.policies.cache import Cache, CacheRule
 from interlingua_gateway.policies.dedupe import Dedupe, DedupeRule
 from interlingua_gateway.policies.embed_batches import EmbedBatches, EmbedBatchRule
 from interlingua_gateway.policies.fingerprint import Fingerprints
 from interlingua_gateway.policies.flight import Flights
 from interlingua_gateway.policies.idempotency import Idempotency
+from interlingua_gateway.policies.ledger import Ledger
 from interlingua_gateway.policies.limit import Limit
 from interlingua_gateway.policies.limit_rules import Dimension, LimitRule, Rate, Rules
 from interlingua_gateway.policies.observe import Observe
 from interlingua_gateway.policies.queue import Queue, QueueOptions
 from interlingua_gateway.providers.script import Fail, Hang, Say, Script
 from interlingua_gateway.store.memory_blobs import MemoryBlobs
+from interlingua_gateway.store.memory_budgets import MemorySpending
 from interlingua_gateway.store.memory_counters import MemoryCounters
+from interlingua_gateway.telemetry.budgets import BudgetMetrics
 from interlingua_gateway.telemetry.limits import LimitMetrics
 from interlingua_gateway.telemetry.metrics import Metrics
 from tests.support.calls import Reader, ask, call, collect, embed, started, until
 from tests.support.innermost import Innermost, target
+from tests.support.journal import Kept
 from tests.support.manual_clock import ManualClock
 
 SCRIPTS: Mapping[str, Script] = {
@@ -117,6 +125,36 @@ def _limit(clock: ManualClock, tasks: Tasks) -> Subject:
     return Subject(policy, held)
 
 
+def _budget(clock: ManualClock, tasks: Tasks) -> Subject:
+    """What is held of the pot is in the gauge until its call has ended."""
+    metrics = Metrics()
+    told = BudgetMetrics(metrics)
+    rule = BudgetRule(
+        name="rule", period=Period.DAY, limit_nano_usd=10**9, per=frozenset({Facet.TENANT})
+    )
+    spending = MemorySpending(lambda key: NO_FLOOR, lambda alert: None, clock)
+    policy = Budget(
+        BudgetRules([rule], {}, clock),
+        spending,
+        lambda call: Prospect((target(call.request.model),)),
+        BudgetBook(BudgetRules([], {}, clock), lambda: True, clock, empty=True),
+        BudgetOptions(longest_output_tokens=1000),
+        told,
+    )
+
+    def held() -> int:
+        value = metrics.registry.get_sample_value("interlingua_budget_held_usd", {"budget": "rule"})
+        return round((value or 0) * 1e9)
+
+    return Subject(policy, held)
+
+
+def _ledger(clock: ManualClock, tasks: Tasks) -> Subject:
+    """What is not recorded yet is held: at the end of a call it is one record."""
+    journal = Kept()
+    return Subject(Ledger(journal), lambda: 1 - len(journal.records))
+
+
 POLICIES: Mapping[str, Callable[[ManualClock, Tasks], Subject]] = {
     "observe": _observe,
     "account": _account,
@@ -125,6 +163,8 @@ POLICIES: Mapping[str, Callable[[ManualClock, Tasks], Subject]] = {
     "idempotency": _idempotency,
     "embed_batches": _embed_batches,
     "limit": _limit,
+    "ledger": _ledger,
+    "budget": _budget,
 }
 
 

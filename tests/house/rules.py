@@ -22,6 +22,7 @@ SUPPRESSIONS = {
         "wire/grpc/",
         "app/lifecycle.py",
         "core/clock.py",
+        "store/courier.py",
         "providers/litellm/library.py",
     ),
     "PLC0415": ("providers/litellm",),  # the library is loaded when it is first needed

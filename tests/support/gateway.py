@@ -114,7 +114,7 @@ async def running(
         await built.grpc.start()
         if built.http is not None:
             await built.http.start()
-        await built.models_ready()
+        await built.prepared()
         await built.grpc.serving()
         built.ready = True
         gateway = Running(built, config, log)

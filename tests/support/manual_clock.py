@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 
@@ -52,9 +53,18 @@ class ManualClock:
         """Alarms that are set."""
         return sum(1 for alarm in self._alarms if not alarm.cancelled)
 
-    async def until_waiting(self, count: int = 1) -> None:
-        """Wait until `count` alarms are set."""
-        while self.waiting < count:
+    def due_in(self, between_s: tuple[float, float]) -> int:
+        """Alarms that are due after so many seconds from now: what goes on behind all calls has
+        alarms of its own, at other times."""
+        first, last = between_s
+        due = (a.when - self._now for a in self._alarms if not a.cancelled)
+        return sum(1 for seconds in due if first <= seconds <= last)
+
+    async def until_waiting(
+        self, count: int = 1, between_s: tuple[float, float] = (-math.inf, math.inf)
+    ) -> None:
+        """Wait until `count` alarms are set that are due in a time `between_s`."""
+        while self.due_in(between_s) < count:
             self._changed.clear()
             await self._changed.wait()
 

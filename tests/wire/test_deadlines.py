@@ -18,6 +18,8 @@ from tests.support.upstream import Upstream, Visit, sse
 KEY = {"UP_KEY": "k"}
 TIMEOUTS = {"connect_s": 5, "first_token_s": 20, "stall_s": 8, "total_s": 50}
 HANG = [{"do": "hang"}]
+OF_CALLS = (3.0, 2000.0)
+"""When the bounds of calls are due in these tests; what is due sooner or later is not theirs."""
 TALK_AND_HANG = [{"do": "say", "text": "so far"}, {"do": "hang"}]
 
 
@@ -72,7 +74,7 @@ async def test_a_call_without_a_deadline_gets_the_configured_one(start):
     gateway = await start(tree, clock=clock)
     for method in (gateway.calls.Generate, gateway.calls.StreamGenerate):
         failing = asyncio.ensure_future(failure(method(ask(model="hang"))))
-        await clock.until_waiting(2)  # the deadline and the bound of the first event
+        await clock.until_waiting(2, OF_CALLS)  # the deadline and the bound of the first event
         clock.advance(39)
         assert not failing.done()
         clock.advance(1)
@@ -85,8 +87,8 @@ async def test_a_call_may_have_no_deadline_at_all(start):
     gateway = await start(tree, clock=clock)
     call = gateway.calls.StreamGenerate(ask(model="hang"))
     failing = asyncio.ensure_future(failure(call))
-    await clock.until_waiting(1)
-    assert clock.waiting == 1  # only the bound of the first event
+    await clock.until_waiting(1, OF_CALLS)
+    assert clock.due_in(OF_CALLS) == 1  # only the bound of the first event
     clock.advance(120)
     assert (await failing).reason == "UPSTREAM_TIMEOUT"
 
@@ -102,7 +104,7 @@ async def timed_out(start, first: bytes, after_s: float, *, streaming: bool) -> 
             assert (await call.read()).text_delta == "hi"
         failing = asyncio.ensure_future(failure(call))
         await listener.came.wait()
-        await clock.until_waiting(2)  # the call's deadline and the bound in question
+        await clock.until_waiting(2, OF_CALLS)  # the call's deadline and the bound in question
         clock.advance(after_s - 0.01)
         await settled(gateway)
         assert not failing.done()
@@ -182,10 +184,10 @@ async def test_the_deadline_bounds_all_attempts_together(start):
     routing = generate_pb2.RoutingOptions(fallback_models=["also"])
     call = gateway.calls.Generate(ask(model="slow", routing=routing), timeout=15)
     failing = asyncio.ensure_future(failure(call))
-    await clock.until_waiting(3)
+    await clock.until_waiting(3, OF_CALLS)
     clock.advance(10)
     await gateway.calls.Health(gateway_service_pb2.HealthRequest())
-    await clock.until_waiting(3)
+    await clock.until_waiting(3, OF_CALLS)
     clock.advance(5)
     failed = await failing
     assert (failed.reason, failed.metadata["phase"]) == ("DEADLINE_EXCEEDED", "first_token")

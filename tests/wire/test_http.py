@@ -30,6 +30,7 @@ FAMILIES = {
     "interlingua_upstream_attempts_in_flight": "gauge",
     "interlingua_calls_in_flight": "gauge",
     "interlingua_cost_usd": "counter",
+    "interlingua_unpriced_calls": "counter",
     "interlingua_estimated_usage_calls": "counter",
     "interlingua_build_info": "gauge",
     "process_cpu_seconds": "counter",

@@ -187,11 +187,14 @@ async def test_a_thousand_hang_up_at_once(tmp_path: Path, environment: dict[str,
         await until(lambda: not gateway.in_flight)
 
 
-def _kept(url: str, **admin: bool) -> dict[str, object]:
+EVERYTHING = ["inference", "admin"]
+
+
+def _kept(url: str, anonymous: list[str] | None = None) -> dict[str, object]:
     tree = dict(openai(url, price=True))
     tree["models"][0]["cache"] = {}
     tree["models"][0]["targets"][0]["model"] = "text"
-    tree["admin"] = admin
+    tree["auth"] = {"anonymous": anonymous}
     return tree
 
 
@@ -199,7 +202,7 @@ async def test_answers_are_kept_and_removed(tmp_path: Path, environment: dict[st
     async with (
         Upstream(answer_openai) as upstream,
         running(
-            _kept(f"{upstream.url}/v1", unauthenticated=True), tmp_path, environment=environment
+            _kept(f"{upstream.url}/v1", EVERYTHING), tmp_path, environment=environment
         ) as gateway,
     ):
         admin = admin_service_pb2_grpc.AdminServiceStub(gateway.channel)
@@ -253,16 +256,14 @@ async def test_batches_use_the_cache_too(tmp_path: Path, environment: dict[str, 
         assert len(upstream.visits) == 2
 
 
-async def test_admin_methods_are_off_unless_configured(
-    tmp_path: Path, environment: dict[str, str]
-) -> None:
+async def test_admin_methods_need_the_scope(tmp_path: Path, environment: dict[str, str]) -> None:
     async with running(
         _kept("http://localhost:1/v1"), tmp_path, environment=environment
     ) as gateway:
         admin = admin_service_pb2_grpc.AdminServiceStub(gateway.channel)
         with pytest.raises(grpc.aio.AioRpcError) as failure:
             await admin.InvalidateCache(admin_service_pb2.InvalidateCacheRequest(tag="t"))
-        assert failure.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert failure.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 async def test_wishes_of_a_cache_that_is_not_there(
@@ -286,7 +287,7 @@ async def test_gateways_share_answers_and_operations_through_redis(
         directory.mkdir()
     with redis_server() as server:
         async with Upstream(answer_openai) as upstream:
-            tree = _kept(f"{upstream.url}/v1", unauthenticated=True)
+            tree = _kept(f"{upstream.url}/v1", EVERYTHING)
             tree |= {"redis": {"url": server.url, "timeout_s": 5}, "cache": {"store": "redis"}}
             async with (
                 running(tree, directories[0], environment=environment) as one,

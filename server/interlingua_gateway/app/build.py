@@ -8,13 +8,20 @@ from importlib.metadata import version
 from typing import TypeAlias
 
 from interlingua_gateway.app.answers import AnswerPolicies
+from interlingua_gateway.app.budgets import BudgetPolicies, budget_secrets
+from interlingua_gateway.app.database import Databases, database_secrets
+from interlingua_gateway.app.feedback import Box, LazyInsights, Processing, processors
+from interlingua_gateway.app.identity import Identities, auth_secrets
+from interlingua_gateway.app.ledger import LedgerPolicies
 from interlingua_gateway.app.limits import LimitPolicies
 from interlingua_gateway.app.models import Catalogue
 from interlingua_gateway.app.providers import ProviderFactory, secrets_of
+from interlingua_gateway.app.reports import LazyReports
 from interlingua_gateway.app.routing import Routing
 from interlingua_gateway.app.stack import policies, stack
 from interlingua_gateway.app.stores import Stores, store_secrets
 from interlingua_gateway.config.defaults import row_of
+from interlingua_gateway.config.reach import is_local
 from interlingua_gateway.config.tree import Config, ServerConfig
 from interlingua_gateway.core.clock import Clock, Tasks
 from interlingua_gateway.core.ports import Provider
@@ -28,11 +35,16 @@ from interlingua_gateway.telemetry.logs import set_up
 from interlingua_gateway.telemetry.metrics import Metrics
 from interlingua_gateway.telemetry.upstream import UpstreamMetrics
 from interlingua_gateway.wire.grpc.admin import AdminMethods
+from interlingua_gateway.wire.grpc.admin_budgets import BudgetMethods
+from interlingua_gateway.wire.grpc.admin_keys import KeyMethods
+from interlingua_gateway.wire.grpc.admin_tenants import TenantMethods
+from interlingua_gateway.wire.grpc.feedback import FeedbackMethods
 from interlingua_gateway.wire.grpc.front import CODE_NAMES, Front, FrontOptions
 from interlingua_gateway.wire.grpc.gateway import GatewayMethods, GatewayOptions
-from interlingua_gateway.wire.grpc.models import Identity, ModelMethods
+from interlingua_gateway.wire.grpc.models import Installation, ModelMethods
 from interlingua_gateway.wire.grpc.server import GrpcServer, ServerOptions
 from interlingua_gateway.wire.grpc.tls import TlsFiles
+from interlingua_gateway.wire.grpc.usage import UsageMethods
 from interlingua_gateway.wire.http.probes import HttpServer, Probes
 
 OnEvent: TypeAlias = Callable[[str, Mapping[str, str]], None]
@@ -49,27 +61,40 @@ class Gateway:
         http: HttpServer | None,
         providers: Mapping[str, Provider],
         stores: Stores,
+        databases: Databases,
+        ledger: LedgerPolicies,
         limits: LimitPolicies,
         answers: AnswerPolicies,
+        budgets: BudgetPolicies,
         listing: Listing,
         routing: Routing,
+        identities: Identities,
+        processing: Processing,
         clock: Clock,
     ) -> None:
         self.grpc = grpc
         self.http = http
         self.providers = providers
         self.stores = stores
+        self.databases = databases
+        self.ledger = ledger
         self.limits = limits
         self.answers = answers
+        self.budgets = budgets
         self.listing = listing
         self.routing = routing
+        self.identities = identities
+        self.processing = processing
         self.tasks = Tasks()
         self.ready = False
         self._clock = clock
 
     def start_models(self, on_event: OnEvent) -> None:
         """Start what takes long: the embedded models, litellm where it is needed, the lists of
-        models that providers offer, and health checks."""
+        models that providers offer, health checks, and the copy of keys and tenants."""
+        self.ledger.start()
+        self.identities.start()
+        self.budgets.start()
         self.listing.start(self.tasks)
         self.routing.start_checks(self.providers, self.tasks)
         for name, provider in self.providers.items():
@@ -79,8 +104,11 @@ class Gateway:
             elif isinstance(provider, LiteLLMProvider):
                 self.tasks.start(provider.preload(), f"preload-{name}")
 
-    async def models_ready(self) -> None:
-        """Wait until each embedded model answers or has failed for good."""
+    async def prepared(self) -> None:
+        """Wait until keys, tenants and what was spent are known, and each embedded model answers or
+        has failed for good."""
+        await self.identities.loaded()
+        await self.budgets.known()
         for provider in self.providers.values():
             if isinstance(provider, LocalProvider):
                 while not isinstance(provider.model.state, Ready | Failed):
@@ -107,9 +135,14 @@ class Gateway:
         if self.http is not None:
             await self.http.stop()
         await self.grpc.stop(0)
+        await self.identities.aclose()
+        await self.processing.aclose()
         await self.limits.aclose()
         await self.answers.tasks.aclose()
+        await self.budgets.aclose()
         await self.stores.aclose()
+        await self.ledger.aclose()
+        await self.databases.aclose()
         for provider in self.providers.values():
             await provider.aclose()
 
@@ -120,7 +153,7 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
     Raises:
         InternalError: the configuration cannot be used; the message says why.
     """
-    redact = Redactor((*secrets_of(config.providers), *store_secrets(config)))
+    redact = Redactor(_secrets(config))
     set_up(config.telemetry.log_level, config.telemetry.log_format, redact)
     factory = ProviderFactory(redact, clock, environment)
     providers = {name: factory.make(name, entry) for name, entry in config.providers.items()}
@@ -136,10 +169,16 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
         config, {model.name: model for model in catalogue.models}, stores.blobs, clock
     )
     limits = LimitPolicies(config, stores.counters, catalogue.targets, metrics, clock)
+    databases = Databases(config)
+    identities = Identities(config, databases, clock)
+    ledger = LedgerPolicies(config, databases, metrics, redact, clock)
+    budgets = BudgetPolicies(config, stores, databases, routing.planner.prospect, metrics, clock)
     dispatch = routing.dispatch(limits.around(providers), stores.blobs)
-    front = Front(_front_options(config.server), metrics, redact, clock)
+    front = Front(_front_options(config.server), identities.authenticate, metrics, redact, clock)
     gateway = GatewayMethods(
-        stack(policies(metrics, clock, limits, answers), dispatch),
+        stack(
+            policies(metrics, clock, identities.permit, ledger, limits, answers, budgets), dispatch
+        ),
         GatewayOptions(
             max_request_bytes=config.server.max_receive_message_bytes,
             batch_concurrency=config.server.batch_concurrency,
@@ -147,23 +186,68 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
         front.failure,
         clock,
     )
-    identity = Identity(version(DISTRIBUTION), digest(config), clock.time(), tuple(providers))
+    installation = Installation(
+        version(DISTRIBUTION), digest(config), clock.time(), tuple(providers)
+    )
     listing = Listing(routing.directory, _sources(config, providers), clock, catalogue.complete)
-    models = ModelMethods(listing, routing.vitals, limits.board, identity, clock)
+    models = ModelMethods(
+        listing, routing.vitals, limits.board, installation, identities.names, clock
+    )
+    processing = Processing(processors(config.feedback.processors))
     admin = _admin(config, stores, answers)
-    grpc = GrpcServer(_server_options(config.server), front, gateway, models, admin)
-    built = Gateway(grpc, None, providers, stores, limits, answers, listing, routing, clock)
+    keys, tenants = KeyMethods(identities.office), TenantMethods(identities.office)
+    grpc = GrpcServer(
+        _server_options(config.server),
+        front,
+        gateway,
+        models,
+        admin,
+        keys,
+        tenants,
+        BudgetMethods(budgets.board),
+        UsageMethods(LazyReports(databases, ledger.settled, clock), clock),
+        FeedbackMethods(
+            Box(ledger.journal, processing, ledger.mask),
+            LazyInsights(databases, ledger.settled),
+            clock,
+        ),
+    )
+    built = Gateway(
+        grpc,
+        None,
+        providers,
+        stores,
+        databases,
+        ledger,
+        limits,
+        answers,
+        budgets,
+        listing,
+        routing,
+        identities,
+        processing,
+        clock,
+    )
     if config.http.listen is not None:
         probes = Probes(metrics.registry, lambda: built.ready)
         built.http = HttpServer(probes, config.http.listen)
     return built
 
 
+def _secrets(config: Config) -> tuple[str, ...]:
+    return (
+        *secrets_of(config.providers),
+        *store_secrets(config),
+        *database_secrets(config),
+        *auth_secrets(config),
+        *budget_secrets(config),
+    )
+
+
 def _admin(config: Config, stores: Stores, answers: AnswerPolicies) -> AdminMethods:
     return AdminMethods(
         stores.blobs,
         answers.fingerprints.of_request,
-        unauthenticated=config.admin.unauthenticated,
         max_request_bytes=config.server.max_receive_message_bytes,
     )
 
@@ -229,5 +313,5 @@ def _server_options(server: ServerConfig) -> ServerOptions:
         max_connection_age_grace_s=server.max_connection_age_grace_s,
         so_reuseport=server.so_reuseport,
         reflection=server.reflection,
-        channelz=server.channelz,
+        channelz=is_local(server.listen) if server.channelz is None else server.channelz,
     )

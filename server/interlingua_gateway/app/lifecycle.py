@@ -85,7 +85,7 @@ async def _start(gateway: Gateway, on_event: OnEvent, stop: Stop) -> None:
     if gateway.http is not None:
         await gateway.http.start()
         on_event("http", {"address": gateway.http.address})
-    loaded = gateway.tasks.start(gateway.models_ready(), "models ready")
+    loaded = gateway.tasks.start(gateway.prepared(), "prepared")
     asked = gateway.tasks.start(stop.asked(), "asked to stop")
     await asyncio.wait({loaded, asked}, return_when=asyncio.FIRST_COMPLETED)
     if not loaded.done():
@@ -115,6 +115,7 @@ async def drain(
     gateway.grpc.front.refuse()
     await _either(gateway, stop, limits.longest_generation_s, clock)
     await gateway.grpc.stop(0 if stop.urgent else limits.grace_s)
+    await gateway.ledger.finish()
 
 
 async def _either(gateway: Gateway, stop: Stop, seconds: float, clock: Clock) -> None:

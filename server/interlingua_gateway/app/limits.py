@@ -71,6 +71,7 @@ def _rule(config: LimitConfig) -> LimitRule:
         name=config.name,
         per=frozenset(Dimension(name) for name in config.per),
         tenants=config.tenants,
+        tiers=config.tiers,
         providers=config.providers,
         models=config.models,
         requests=_rate(config.requests_per_minute, config.burst_requests),

@@ -11,6 +11,7 @@ from interlingua_gateway.app.digests import digests, names_of
 from interlingua_gateway.config.deployments import ModelConfig, TargetConfig
 from interlingua_gateway.config.routing import ClassifierConfig, HedgeConfig
 from interlingua_gateway.config.tree import Config
+from interlingua_gateway.core.aliases import Aliases
 from interlingua_gateway.core.target import Chains, Classifier, Hedge, Model, Route, Target
 from interlingua_gateway.providers.price_map import KnownModel, PriceMap
 from interlingua_gateway.route.directory import Directory
@@ -32,11 +33,13 @@ _NOTHING: Final = KnownModel(
 
 
 class Catalogue:
-    """Models and targets of a configuration. What it says wins over the price list."""
+    """Models and targets of a configuration. What it says of a target wins over its `prices`, and
+    those over the price list."""
 
     def __init__(self, config: Config, prices: PriceMap) -> None:
         self._kinds = {name: entry.kind for name, entry in config.providers.items()}
-        self._prices = prices
+        self._list = prices
+        self._prices = Aliases({rule.model: rule.price() for rule in config.prices})
         served = tuple(
             self._model(model, name)
             for model in config.models
@@ -54,9 +57,10 @@ class Catalogue:
     def enrich(self, target: Target) -> Target:
         """`target` with what the list knows of it and the configuration does not say."""
         facts = self._facts(target)
+        price = target.price or facts.price
         return msgspec.structs.replace(
             target,
-            price=target.price or facts.price,
+            price=price.at(target.service_tier) if price else None,
             capabilities=target.capabilities or facts.capabilities,
             context_window_tokens=target.context_window_tokens or facts.context_window_tokens,
             longest_output_tokens=facts.max_output_tokens,
@@ -131,11 +135,14 @@ class Catalogue:
             weight=target.weight,
             max_concurrency=target.max_concurrency,
             quota=target.quota or "",
+            service_tier=target.service_tier or "",
         )
 
     def _facts(self, target: Target) -> KnownModel:
         kind = self._kinds[target.provider]
-        return self._prices.find(LITELLM_NAMES.get(kind, kind), target.model) or _NOTHING
+        known = self._list.find(LITELLM_NAMES.get(kind, kind), target.model) or _NOTHING
+        said = self._prices.find(f"{target.provider}/{target.model}")
+        return known if said is None else msgspec.structs.replace(known, price=said)
 
 
 def _classifier(config: ClassifierConfig, configuration: str) -> Classifier:

@@ -44,6 +44,8 @@ class Routing:
         self._fleet = Fleet(catalogue.targets, self._breakers, self._told)
         for target in catalogue.targets:
             metrics.breaker(target, State.CLOSED)
+        rules = tuple(_rule(rule) for rule in config.rules)
+        self.planner = Planner(self.directory, Strategies(self._fleet, clock), rules)
         self.vitals = Vitals(catalogue.targets, clock, obstacles, self._fleet.breaker_state)
 
     def dispatch(self, providers: Mapping[str, Provider], blobs: Blobs) -> Dispatch:
@@ -57,13 +59,11 @@ class Routing:
             silence_s=self._breakers.silence_s,
             longest_rest_s=self._breakers.max_cooldown_s,
         )
-        rules = tuple(_rule(rule) for rule in config.rules)
         retry = config.retry
         settings = RetrySettings(rounds=retry.rounds, initial_s=retry.initial_s, max_s=retry.max_s)
-        planner = Planner(self.directory, Strategies(self._fleet, clock), rules)
         return Dispatch(
-            planner,
-            Classifiers(planner.find, blobs, self._breakers, self._metrics, clock),
+            self.planner,
+            Classifiers(self.planner.find, blobs, self._breakers, self._metrics, clock),
             Attempts(providers, counts),
             self._fleet,
             Backoff(settings, clock),

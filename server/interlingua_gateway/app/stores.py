@@ -6,17 +6,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from interlingua_gateway.config.tree import Config
+from interlingua_gateway.core.budget import FloorOf, OnAlert
 from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.core.errors import InternalError
 from interlingua_gateway.core.ports import Blobs, Counters
+from interlingua_gateway.core.ports_budget import Spending
 from interlingua_gateway.core.quota import WhenDown
 from interlingua_gateway.store.memory_blobs import MemoryBlobs
+from interlingua_gateway.store.memory_budgets import MemorySpending
 from interlingua_gateway.store.memory_counters import MemoryCounters
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from interlingua_gateway.store.redis.blobs import RedisBlobs
+    from interlingua_gateway.store.redis.budgets import RedisSpending
     from interlingua_gateway.store.redis.connection import RedisLink
     from interlingua_gateway.store.redis.counters import RedisCounters
 
@@ -34,10 +38,25 @@ class Stores:
         )
 
         self._counted = _shared_counters(config, self.link, clock)
+        self._spending: RedisSpending | None = None
+        self._clock = clock
         self.counters: Counters = self._counted or MemoryCounters(clock)
+
+    def spending(self, share: float, floor_of: FloorOf, on_alert: OnAlert) -> Spending:
+        """Where spending is counted, by all gateways that use the Redis; closed with the stores.
+
+        To be asked for once. `share` is that of RedisSpending.
+        """
+        if self.link is None:
+            return MemorySpending(floor_of, on_alert, self._clock)
+        made = _redis("budgets").RedisSpending(self.link, share, floor_of, on_alert, self._clock)
+        self._spending = cast("RedisSpending", made)
+        return self._spending
 
     async def aclose(self) -> None:
         """Close the connections."""
+        if self._spending is not None:
+            await self._spending.aclose()
         if self._counted is not None:
             await self._counted.aclose()
         if self._shared is not None:

@@ -12,6 +12,7 @@ from interlingua import (
     DeadlineExceededError,
     InterlinguaError,
     NotFoundError,
+    PermissionDeniedError,
     StreamBrokenError,
     UnavailableError,
 )
@@ -21,19 +22,19 @@ from interlingua_gateway.config.environment import (
     ADDRESS_VARIABLE,
     API_KEY_VARIABLE,
     CA_FILE_VARIABLE,
-    process_environment,
 )
 
 
 @contextmanager
 def connected(gateway: Gateway) -> Iterator[Client]:
     """A client of `gateway`; its failures become CommandErrors with advice."""
-    api_key = process_environment().get(API_KEY_VARIABLE)
     try:
         tls: TLS | bool = gateway.tls
         if gateway.ca_file is not None:
             tls = TLS.from_files(root_certificates=gateway.ca_file)
-        client = Client(gateway.address, api_key=api_key, tls=tls, timeout_s=gateway.timeout_s)
+        client = Client(
+            gateway.address, api_key=gateway.api_key or None, tls=tls, timeout_s=gateway.timeout_s
+        )
     except ValueError as error:
         raise CommandError(str(error), exit_code=MISUSED) from None
     with client:
@@ -62,7 +63,9 @@ def _advice(error: InterlinguaError, gateway: Gateway) -> str:
     if error.retry_after_s is not None:
         return f"Try again in {error.retry_after_s:g} s."
     if isinstance(error, AuthenticationError):
-        return f"Set {API_KEY_VARIABLE} to a key of this gateway."
+        return f"Set {API_KEY_VARIABLE} to a key of this gateway, or give --api-key."
+    if isinstance(error, PermissionDeniedError):
+        return "A key with more rights is needed: `interlingua keys create` makes one."
     if isinstance(error, NotFoundError):
         return "`interlingua models` lists what there is."
     if isinstance(error, DeadlineExceededError):

@@ -33,6 +33,9 @@ def run(gateway: Gateway, *, as_json: bool) -> None:
 
 def _describe(health: HealthResponse) -> None:
     console = Console(highlight=False, markup=False)
+    if not health.version:
+        console.print(f"{_word(health.status)} (a key of this gateway shows more)")
+        return
     uptime = health.uptime.ToTimedelta()
     console.print(
         f"{_word(health.status)}, version {health.version}, up {str(uptime).split('.')[0]}"

@@ -8,10 +8,13 @@ from typing import Annotated, Final
 
 import typer
 
+from interlingua_gateway.cli.budget_commands import budgets_app
 from interlingua_gateway.cli.dispatch import run
+from interlingua_gateway.cli.key_commands import keys_app, tenants_app
 from interlingua_gateway.cli.options import (
     LOCALHOST,
     Address,
+    ApiKey,
     AsJson,
     CaFile,
     Choices,
@@ -26,6 +29,7 @@ from interlingua_gateway.cli.options import (
     Timeout,
     Tls,
 )
+from interlingua_gateway.cli.usage_commands import usage_app
 
 DISTRIBUTION: Final = "interlingua-gateway"
 
@@ -42,6 +46,10 @@ config_app = typer.Typer(no_args_is_help=True, help="Check, show and describe th
 app.add_typer(config_app, name="config")
 cache_app = typer.Typer(no_args_is_help=True, help="Remove answers that a gateway keeps.")
 app.add_typer(cache_app, name="cache")
+app.add_typer(budgets_app, name="budgets")
+app.add_typer(keys_app, name="keys")
+app.add_typer(tenants_app, name="tenants")
+app.add_typer(usage_app, name="usage")
 
 
 def _show_version(wanted: bool) -> None:
@@ -114,6 +122,7 @@ def call(
     tls: Tls = False,
     ca_file: CaFile = None,
     timeout: Timeout = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Ask once. The answer goes to standard output, what it took to standard error."""
     question = Question(
@@ -125,7 +134,7 @@ def call(
         max_output_tokens=max_tokens,
         temperature=temperature,
     )
-    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout)
+    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout, api_key=api_key)
     run("call", gateway, question, as_json=as_json, stream=stream)
 
 
@@ -137,9 +146,10 @@ def chat(
     tls: Tls = False,
     ca_file: CaFile = None,
     timeout: Timeout = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Talk with a model. /help lists what can be typed besides questions."""
-    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout)
+    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout, api_key=api_key)
     run("chat", gateway, model=model, instructions=instructions)
 
 
@@ -155,9 +165,10 @@ def embed(
     tls: Tls = False,
     ca_file: CaFile = None,
     timeout: Timeout = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Turn texts into vectors."""
-    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout)
+    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout, api_key=api_key)
     run("embed", gateway, tuple(texts or ()), model=model, as_json=as_json)
 
 
@@ -168,9 +179,10 @@ def models(
     tls: Tls = False,
     ca_file: CaFile = None,
     timeout: Timeout = None,
+    api_key: ApiKey = None,
 ) -> None:
     """List the models of a gateway: what serves them, what they can do and what they cost."""
-    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout)
+    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout, api_key=api_key)
     run("models", gateway, as_json=as_json)
 
 
@@ -181,10 +193,17 @@ def health(
     tls: Tls = False,
     ca_file: CaFile = None,
     timeout: Timeout = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Ask a gateway how it is. Exit code 0 means that it serves, 1 that it does not."""
-    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout)
+    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout, api_key=api_key)
     run("health", gateway, as_json=as_json)
+
+
+@app.command()
+def migrate(config: ConfigFile = None) -> None:
+    """Bring the schema of the database up to date. Gateways do that too when they start."""
+    run("migrate", config)
 
 
 @app.command()
@@ -212,9 +231,10 @@ def invalidate(
     tls: Tls = False,
     ca_file: CaFile = None,
     timeout: Timeout = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Remove answers from the cache; give exactly one of the first four options."""
-    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout)
+    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout, api_key=api_key)
     run("cache.invalidate", gateway, operation=operation, model=model, tenant=tenant, tag=tag)
 
 

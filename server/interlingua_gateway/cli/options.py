@@ -41,6 +41,15 @@ Timeout: TypeAlias = Annotated[
         "--timeout", metavar="SECONDS", help="Give up after this time.", rich_help_panel=CONNECTION
     ),
 ]
+ApiKey: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        envvar="INTERLINGUA_API_KEY",
+        metavar="KEY",
+        help="Your key or token. Better in the variable: other users see options.",
+        rich_help_panel=CONNECTION,
+    ),
+]
 ModelName: TypeAlias = Annotated[
     str | None,
     typer.Option("--model", "-m", metavar="NAME", help="One of `interlingua models`."),
@@ -83,6 +92,10 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     tls: bool = False
     ca_file: Path | None = None
     timeout_s: float | None = None
+    api_key: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Gateway({self.address})"
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +108,23 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     schema: Path | None = None
     max_output_tokens: int | None = None
     temperature: float | None = None
+
+
+class Which(msgspec.Struct, frozen=True, kw_only=True):
+    """Which operations of the ledger; what is empty or None does not matter. `last` is a time such
+    as 24h; `since` and `until` are dates or moments in ISO 8601."""
+
+    last: str | None = None
+    since: str | None = None
+    until: str | None = None
+    tenant: str = ""
+    project: str = ""
+    key: str = ""
+    user: str = ""
+    model: str = ""
+    provider: str = ""
+    tags: tuple[str, ...] = ()
+    outcome: str = ""
 
 
 class Choices(msgspec.Struct, frozen=True, kw_only=True):

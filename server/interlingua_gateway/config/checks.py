@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from typing import Any, TypeAlias
 
 from interlingua_gateway.config.defaults import row_of
 from interlingua_gateway.config.document import as_list, as_mapping
 from interlingua_gateway.config.known import BY_NAME
 from interlingua_gateway.config.problems import Key, suggestion
+from interlingua_gateway.config.reach import reach_faults
 
 Fault: TypeAlias = tuple[Key, str]
 
 
 def disagreements(values: Mapping[str, Any]) -> Iterator[Fault]:
     """Each fault between sections, with the key to mend; wrong forms are passed over."""
-    yield from _admin_faults(values)
+    yield from reach_faults(values)
     if as_mapping(values.get("cache")).get("store") == "redis" and not values.get("redis"):
         yield ("cache", "store"), "redis needs the section redis, which says where it is"
     providers = as_mapping(values.get("providers"))
     for name, entry in providers.items():
         yield from _provider_faults(name, as_mapping(entry))
     yield from _limit_faults(as_mapping(values.get("limits")), providers)
+    yield from _price_faults(as_list(values.get("prices")), providers)
     yield from _name_faults(values)
     yield from _classifier_faults([as_mapping(model) for model in as_list(values.get("models"))])
     seen: dict[str, Key] = {}
@@ -30,27 +31,6 @@ def disagreements(values: Mapping[str, Any]) -> Iterator[Fault]:
     for index, model in enumerate(as_list(values.get("models"))):
         yield from _repeated_names(as_mapping(model), ("models", index), seen)
         yield from _target_faults(as_mapping(model), ("models", index), providers, deployments)
-
-
-def _admin_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
-    key = ("admin", "unauthenticated")
-    if not as_mapping(values.get("admin")).get(key[-1]):
-        return
-    listen = as_mapping(values.get("server")).get("listen", ())
-    addresses = listen.split(",") if isinstance(listen, str) else as_list(listen)
-    for address in (str(address).strip() for address in addresses):
-        if not _is_of_this_machine(address):
-            yield key, f"anybody who reaches {address} could change the gateway"
-
-
-def _is_of_this_machine(address: str) -> bool:
-    if address.startswith(("unix:", "localhost:")):
-        return True
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _provider_faults(name: str, entry: Mapping[str, Any]) -> Iterator[Fault]:
@@ -73,6 +53,14 @@ def _limit_faults(limits: Mapping[str, Any], providers: Mapping[str, Any]) -> It
         for place, name in enumerate(as_list(rule.get("providers"))):
             if isinstance(name, str) and name not in providers:
                 yield ("limits", "rules", index, "providers", place), _no_provider(name, providers)
+
+
+def _price_faults(rules: list[Any], providers: Mapping[str, Any]) -> Iterator[Fault]:
+    for index, rule in enumerate(map(as_mapping, rules)):
+        model = rule.get("model")
+        name = model.partition("/")[0] if isinstance(model, str) else ""
+        if name and "*" not in name and name not in providers:
+            yield ("prices", index, "model"), _no_provider(name, providers)
 
 
 def _name_faults(values: Mapping[str, Any]) -> Iterator[Fault]:

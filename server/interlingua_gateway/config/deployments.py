@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Annotated, Final, Self
+from typing import Final, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -22,6 +21,7 @@ from interlingua_gateway.config.fields import (
     Seconds,
 )
 from interlingua_gateway.config.known import BY_NAME, KINDS
+from interlingua_gateway.config.prices import PriceConfig, ServiceTier
 from interlingua_gateway.config.problems import suggestion
 from interlingua_gateway.config.routing import (
     Capabilities,
@@ -31,13 +31,10 @@ from interlingua_gateway.config.routing import (
 )
 from interlingua_gateway.config.secret import Secret
 from interlingua_gateway.config.section import Section
-from interlingua_gateway.core.prices import Price
 from interlingua_gateway.core.target import Capability, Strategy, Timeouts
 
 MEBIBYTE = 1024 * 1024
 DEFAULT_TIMEOUTS = Timeouts()
-PICO_PER_MICRO = 1_000_000
-
 OF_TARGETS: Final = frozenset(
     {
         "targets", "strategy", "fallbacks", "hedge", "timeouts", "max_output_tokens",
@@ -45,8 +42,6 @@ OF_TARGETS: Final = frozenset(
     }
 )  # fmt: skip
 """Settings of a model that say nothing where a classifier chooses another one."""
-
-UsdPerMillion = Annotated[Decimal, Field(ge=0, le=10**6, decimal_places=6)]
 
 
 class LocalConfig(Section):
@@ -120,37 +115,6 @@ class ProviderConfig(Section):
         raise ValueError(f"unknown kind {value!r}{suggestion(value, KINDS)}")
 
 
-class PriceConfig(Section):
-    """Prices in USD for a million tokens, to six decimal places."""
-
-    input_usd_per_million: UsdPerMillion
-    """Input."""
-    output_usd_per_million: UsdPerMillion = Decimal(0)
-    """Output; 0 for models that only embed."""
-    cached_input_usd_per_million: UsdPerMillion | None = None
-    """Input read from the provider's cache; by default the price of input."""
-    cache_write_input_usd_per_million: UsdPerMillion | None = None
-    """Input written to the provider's cache; by default the price of input."""
-    reasoning_usd_per_million: UsdPerMillion | None = None
-    """By default the price of output."""
-    audio_input_usd_per_million: UsdPerMillion | None = None
-    """By default the price of input."""
-    audio_output_usd_per_million: UsdPerMillion | None = None
-    """By default the price of output."""
-
-    def price(self) -> Price:
-        """The same in pico-USD a token, exactly."""
-        return Price(
-            input=int(self.input_usd_per_million * PICO_PER_MICRO),
-            output=int(self.output_usd_per_million * PICO_PER_MICRO),
-            cached_input=_pico(self.cached_input_usd_per_million),
-            cache_write_input=_pico(self.cache_write_input_usd_per_million),
-            reasoning=_pico(self.reasoning_usd_per_million),
-            audio_input=_pico(self.audio_input_usd_per_million),
-            audio_output=_pico(self.audio_output_usd_per_million),
-        )
-
-
 class TimeoutsConfig(Section):
     """Bounds of one attempt, beside the deadline of the call."""
 
@@ -183,7 +147,11 @@ class TargetConfig(Section):
     deployment: str | None = Field(default=None, min_length=1)
     """Name of this target in reports and metrics; by default provider/model."""
     price: PriceConfig | None = None
-    """What it costs; by default litellm's price list, and unknown where that does not know it."""
+    """What it costs; by default what `prices` says of it, then litellm's price list, and unknown
+    where that does not know it."""
+    service_tier: ServiceTier | None = None
+    """The level of service that this account is billed at, where the price list has prices for it.
+    By default what the provider says in its answer, else the standard one."""
     weight: Count = 1
     """Its share of the calls, beside the weights of the other targets, where the strategy is
     weighted; and of sticky keys."""
@@ -251,7 +219,3 @@ class ModelConfig(Section):
         if Capability.EMBEDDINGS in (self.capabilities or ()):
             raise ValueError("a classifier chooses for conversations, not for embeddings")
         return self
-
-
-def _pico(usd_per_million: Decimal | None) -> int | None:
-    return None if usd_per_million is None else int(usd_per_million * PICO_PER_MICRO)

@@ -43,6 +43,8 @@ class LimitConfig(Section):
     each combination; without any, all calls are counted together."""
     tenants: Names | None = None
     """Only calls of these tenants; by default all."""
+    tiers: Names | None = None
+    """Only calls of tenants of these tiers; by default all."""
     models: tuple[NamePattern, ...] | None = Field(default=None, min_length=1)
     """Only these models, names or patterns with a *; by default all. With per provider they are the
     provider's own names."""
@@ -70,8 +72,8 @@ class LimitConfig(Section):
         if self.burst_tokens is not None and self.tokens_per_minute is None:
             raise ValueError("burst_tokens needs tokens_per_minute")
         of_upstream = "provider" in self.per
-        if of_upstream and (self.per & OF_CALLERS or self.tenants is not None):
-            raise ValueError("an attempt at a provider has no tenant, key or user")
+        if of_upstream and (self.per & OF_CALLERS or self.tenants or self.tiers):
+            raise ValueError("an attempt at a provider has no tenant, tier, key or user")
         if not of_upstream and self.providers is not None:
             raise ValueError("providers needs per: [provider]")
         return self

@@ -54,7 +54,15 @@ def _below(annotation: Any, key: tuple[str, ...]) -> tuple[str, ...] | None:
 
 
 def _descriptions(section: type[Section]) -> dict[str, str]:
-    """The text that stands under each field in the source of `section`."""
+    """The text that stands under each field in the source of `section` and those above it."""
+    found: dict[str, str] = {}
+    for ancestor in reversed(section.__mro__):
+        if issubclass(ancestor, Section):
+            found.update(_own_descriptions(ancestor))
+    return found
+
+
+def _own_descriptions(section: type[Section]) -> dict[str, str]:
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(section))).body
     assert isinstance(definition, ast.ClassDef)
     found = {}

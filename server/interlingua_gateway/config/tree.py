@@ -8,7 +8,11 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from interlingua_gateway.config.answers import CacheConfig, RedisConfig
+from interlingua_gateway.config.auth import AuthConfig
+from interlingua_gateway.config.budgets import BudgetsConfig
+from interlingua_gateway.config.database import DatabaseConfig
 from interlingua_gateway.config.deployments import ModelConfig, ProviderConfig
+from interlingua_gateway.config.feedback import FeedbackConfig
 from interlingua_gateway.config.fields import (
     Addresses,
     ByName,
@@ -18,7 +22,9 @@ from interlingua_gateway.config.fields import (
     Seconds,
     SecondsOrZero,
 )
+from interlingua_gateway.config.ledger import LedgerConfig
 from interlingua_gateway.config.limits import LimitsConfig
+from interlingua_gateway.config.prices import PriceRuleConfig
 from interlingua_gateway.config.routing import RoutingConfig
 from interlingua_gateway.config.section import Section
 
@@ -35,7 +41,8 @@ class TlsConfig(Section):
     client_ca_file: LocatedPath | None = None
     """PEM certificates that sign the certificates of clients (mutual TLS)."""
     require_client_certificate: bool = False
-    """Refuse clients without a certificate that client_ca_file signed."""
+    """Refuse clients without a certificate that client_ca_file signed; auth.certificates says who
+    they are."""
 
     @field_validator("require_client_certificate")
     @classmethod
@@ -101,8 +108,9 @@ class ServerConfig(Section):
     """Let several processes listen on one port. Off, a second gateway fails to start there."""
     reflection: bool = True
     """Serve gRPC reflection, which grpcurl and buf curl use."""
-    channelz: bool = True
-    """Serve channelz, which shows open connections."""
+    channelz: bool | None = None
+    """Serve channelz, which shows open connections to everybody; null serves it where the gateway
+    listens on this machine alone."""
     drain: DrainConfig = Field(default_factory=DrainConfig)
     """The end of the process."""
     batch_concurrency: Count = 8
@@ -127,14 +135,6 @@ class TelemetryConfig(Section):
     """auto is console on a terminal and json elsewhere."""
 
 
-class AdminConfig(Section):
-    """AdminService."""
-
-    unauthenticated: bool = False
-    """Serve the methods that change the gateway to everyone who reaches it. Only where it listens
-    on this machine alone: loopback addresses and Unix sockets."""
-
-
 class Config(Section):
     """The configuration of one gateway."""
 
@@ -144,10 +144,16 @@ class Config(Section):
     """Metrics and probes."""
     telemetry: TelemetryConfig = Field(default_factory=TelemetryConfig)
     """Logs."""
-    admin: AdminConfig = Field(default_factory=AdminConfig)
-    """AdminService."""
+    auth: AuthConfig = Field(default_factory=AuthConfig)
+    """Who may call."""
     redis: RedisConfig | None = None
     """Redis, where several gateways share limits or answers."""
+    database: DatabaseConfig = Field(default_factory=DatabaseConfig)
+    """Where the ledger, keys and budgets are kept."""
+    feedback: FeedbackConfig = Field(default_factory=FeedbackConfig)
+    """What people think of answers."""
+    ledger: LedgerConfig = Field(default_factory=LedgerConfig)
+    """What is recorded of calls."""
     cache: CacheConfig = Field(default_factory=CacheConfig)
     """Where answers are kept."""
     data_dir: LocatedPath = Path()
@@ -158,7 +164,12 @@ class Config(Section):
     models: tuple[ModelConfig, ...] = ()
     """Names that callers may use. By default `provider/*` for each provider, and `smollm2` for
     the embedded model."""
+    prices: tuple[PriceRuleConfig, ...] = ()
+    """Prices that go before litellm's list, for targets without a price of their own. The closest
+    match holds."""
     routing: RoutingConfig = Field(default_factory=RoutingConfig)
     """How calls find their way."""
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
     """Limits of requests, tokens and concurrent calls."""
+    budgets: BudgetsConfig = Field(default_factory=BudgetsConfig)
+    """How much money may be spent."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -40,3 +40,33 @@ class Aliases(Generic[T]):
 def _pattern(name: str, value: T) -> tuple[str, str, T]:
     prefix, _, suffix = name.partition("*")
     return prefix, suffix, value
+
+
+class AllowedModels:
+    """Which models may be named: those that each of the lists covers; an empty list covers all.
+
+    A list has aliases and patterns such as `openai/*`.
+    """
+
+    __slots__ = ("_lists", "_names")
+
+    def __init__(self, *lists: Iterable[str]) -> None:
+        self._names = tuple(names for names in map(frozenset, lists) if names)
+        self._lists = tuple(Aliases(dict.fromkeys(names, True)) for names in self._names)
+
+    def __bool__(self) -> bool:
+        """Whether there is any model that may not be named."""
+        return bool(self._lists)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AllowedModels) and other._names == self._names
+
+    def __hash__(self) -> int:
+        return hash(self._names)
+
+    def covers(self, name: str, model: str) -> bool:
+        """Whether `name`, which may be an alias of `model`, may be named."""
+        return all(names.find(name) or names.find(model) for names in self._lists)
+
+
+EVERY_MODEL: Final = AllowedModels()

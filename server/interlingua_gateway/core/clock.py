@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 import time
 from collections.abc import Callable, Coroutine
 from types import TracebackType
@@ -105,6 +106,11 @@ class Timeout:
             and isinstance(error, asyncio.CancelledError)
         ):
             raise TimeoutError from error
+
+
+def secret_bytes(count: int) -> bytes:
+    """`count` bytes that nobody can guess."""
+    return secrets.token_bytes(count)
 
 
 def current_task() -> asyncio.Task[object]:

@@ -32,7 +32,9 @@ class Usage(Event, frozen=True):
     """Tokens of the whole call so far, over all candidates.
 
     `input_tokens` includes cached ones, `output_tokens` includes reasoning; `estimated` is True
-    where the gateway counted itself because the provider did not say.
+    where the gateway counted itself because the provider did not say. Of the tokens written to the
+    provider's cache, `cache_write_1h_input_tokens` stay there for an hour. `service_tier` is
+    `batch`, `flex`, `priority` or another level where the provider says that it served at one.
     """
 
     input_tokens: int = 0
@@ -43,6 +45,10 @@ class Usage(Event, frozen=True):
     audio_input_tokens: int = 0
     audio_output_tokens: int = 0
     estimated: bool = False
+    cache_write_1h_input_tokens: int = 0
+    image_input_tokens: int = 0
+    image_output_tokens: int = 0
+    service_tier: str = ""
 
 
 def added(one: Usage, other: Usage) -> Usage:
@@ -56,6 +62,12 @@ def added(one: Usage, other: Usage) -> Usage:
         audio_input_tokens=one.audio_input_tokens + other.audio_input_tokens,
         audio_output_tokens=one.audio_output_tokens + other.audio_output_tokens,
         estimated=one.estimated or other.estimated,
+        cache_write_1h_input_tokens=(
+            one.cache_write_1h_input_tokens + other.cache_write_1h_input_tokens
+        ),
+        image_input_tokens=one.image_input_tokens + other.image_input_tokens,
+        image_output_tokens=one.image_output_tokens + other.image_output_tokens,
+        service_tier=one.service_tier or other.service_tier,
     )
 
 

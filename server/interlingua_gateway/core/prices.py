@@ -12,17 +12,45 @@ PICO_PER_NANO = 1_000
 class Price(msgspec.Struct, frozen=True, kw_only=True):
     """Price of one token in pico-USD (1e-12 USD): 2.50 USD a million tokens is 2_500_000.
 
-    None means that the model has no separate price for that kind: cached input then costs what
-    input costs, reasoning what output costs.
+    None means that the model has no separate price for that kind: cached input, input written to
+    the provider's cache, sound and images in requests then cost what input costs; reasoning, sound
+    and images in answers what output costs; a cache that lives for an hour what any cache costs.
+
+    `long_context` replaces the whole price of requests that are longer, shortest first.
+    `service_tiers` replaces it where the provider served at another level (`batch`, `flex`,
+    `priority`), by that name.
     """
 
     input: int
     output: int
     cached_input: int | None = None
     cache_write_input: int | None = None
+    cache_write_1h_input: int | None = None
     reasoning: int | None = None
     audio_input: int | None = None
     audio_output: int | None = None
+    image_input: int | None = None
+    image_output: int | None = None
+    long_context: tuple[LongContext, ...] = ()
+    service_tiers: tuple[tuple[str, Price], ...] = ()
+
+    def at(self, service_tier: str) -> Price:
+        """The price at a level of service: this one where it has no other."""
+        return next((price for name, price in self.service_tiers if name == service_tier), self)
+
+    def of_length(self, input_tokens: int) -> Price:
+        """The price of a request of so many tokens, cached ones included."""
+        for step in reversed(self.long_context):
+            if input_tokens > step.above_input_tokens:
+                return step.price
+        return self
+
+
+class LongContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request of more than `above_input_tokens` costs, all of its tokens."""
+
+    above_input_tokens: int
+    price: Price
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -34,23 +62,41 @@ class Cost(msgspec.Struct, frozen=True):
 
 def cost_of(usage: Usage, price: Price) -> Cost:
     """What `usage` costs under `price`."""
-    plain_input = (
-        usage.input_tokens
-        - usage.cached_input_tokens
-        - usage.cache_write_input_tokens
-        - usage.audio_input_tokens
-    )
-    plain_output = usage.output_tokens - usage.reasoning_tokens - usage.audio_output_tokens
-    pico = (
-        max(0, plain_input) * price.input
-        + usage.cached_input_tokens * _or(price.cached_input, price.input)
-        + usage.cache_write_input_tokens * _or(price.cache_write_input, price.input)
-        + usage.audio_input_tokens * _or(price.audio_input, price.input)
-        + max(0, plain_output) * price.output
-        + usage.reasoning_tokens * _or(price.reasoning, price.output)
-        + usage.audio_output_tokens * _or(price.audio_output, price.output)
-    )
+    price = price.at(usage.service_tier).of_length(usage.input_tokens)
+    pico = _input_pico(usage, price) + _output_pico(usage, price)
     return Cost((pico + PICO_PER_NANO // 2) // PICO_PER_NANO, usage.estimated)
+
+
+def _input_pico(usage: Usage, price: Price) -> int:
+    """Sound and images may be among the cached tokens too; those are paid for once."""
+    cached, written = usage.cached_input_tokens, usage.cache_write_input_tokens
+    written_1h = min(usage.cache_write_1h_input_tokens, written)
+    rest = max(0, usage.input_tokens - cached - written)
+    audio = min(usage.audio_input_tokens, rest)
+    image = min(usage.image_input_tokens, rest - audio)
+    write_price = _or(price.cache_write_input, price.input)
+    return (
+        (rest - audio - image) * price.input
+        + cached * _or(price.cached_input, price.input)
+        + (written - written_1h) * write_price
+        + written_1h * _or(price.cache_write_1h_input, write_price)
+        + audio * _or(price.audio_input, price.input)
+        + image * _or(price.image_input, price.input)
+    )
+
+
+def _output_pico(usage: Usage, price: Price) -> int:
+    reasoning, audio, image = (
+        usage.reasoning_tokens,
+        usage.audio_output_tokens,
+        usage.image_output_tokens,
+    )
+    return (
+        max(0, usage.output_tokens - reasoning - audio - image) * price.output
+        + reasoning * _or(price.reasoning, price.output)
+        + audio * _or(price.audio_output, price.output)
+        + image * _or(price.image_output, price.output)
+    )
 
 
 def _or(price: int | None, otherwise: int) -> int:

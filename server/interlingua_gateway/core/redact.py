@@ -31,8 +31,11 @@ class Redactor:
 
     def __call__(self, text: str, limit: int = 300) -> str:
         """`text` without secrets and control characters, cut to `limit` characters."""
+        text = " ".join(self.keep_form(text).split())
+        return text if len(text) <= limit else text[: limit - 1] + "…"
+
+    def keep_form(self, text: str) -> str:
+        """`text` without secrets, otherwise as it is."""
         for secret in self._secrets:
             text = text.replace(secret, MASK)
-        text = _SHAPES.sub(MASK, text)
-        text = " ".join(text.split())
-        return text if len(text) <= limit else text[: limit - 1] + "…"
+        return _SHAPES.sub(MASK, text)

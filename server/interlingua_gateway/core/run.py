@@ -26,7 +26,7 @@ async def run(
     """
     failure: BaseException | None = None
     try:
-        return await _within_deadline(call, handler, consume, clock)
+        return await _served(call, handler, consume, clock)
     except BaseException as error:
         failure = error
         raise
@@ -34,17 +34,29 @@ async def run(
         call.end(ending_of(failure, clock.monotonic() - call.started))
 
 
-async def _within_deadline(
+async def _served(
     call: Call, handler: Handler, consume: Callable[[Reply], Awaitable[T]], clock: Clock
 ) -> T:
+    async def work() -> T:
+        reply = await handler(call)
+        try:
+            return await consume(reply)
+        finally:
+            await reply.aclose()
+
+    return await within_deadline(call, work(), clock)
+
+
+async def within_deadline(call: Call, work: Awaitable[T], clock: Clock) -> T:
+    """The result of `work`, which is cancelled when the deadline of `call` is spent.
+
+    Raises:
+        CallerError: DEADLINE_EXCEEDED, which names the phase that spent the deadline.
+    """
     bound = Timeout(clock, call.deadline)
     try:
         with bound:
-            reply = await handler(call)
-            try:
-                return await consume(reply)
-            finally:
-                await reply.aclose()
+            return await work
     except TimeoutError as error:
         if not bound.fired:
             raise

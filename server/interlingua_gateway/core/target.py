@@ -59,6 +59,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     `label` is `deployment` for a configured model and the pattern for one that came by wildcard.
     `max_output_tokens` is the configuration's limit. Where `capabilities` is empty or a size None,
     they are not known. Targets of one provider with the same `quota` share its rate limit.
+    `service_tier` is the level of service that is billed, empty for what the provider says.
     """
 
     deployment: str
@@ -74,6 +75,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     weight: int = 1
     max_concurrency: int | None = None
     quota: str = ""
+    service_tier: str = ""
 
 
 class Chains(msgspec.Struct, frozen=True, kw_only=True):

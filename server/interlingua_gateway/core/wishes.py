@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum, StrEnum
 
+from interlingua_gateway.core.aliases import EVERY_MODEL, AllowedModels
 from interlingua_gateway.core.target import Capability, Strategy
 from interlingua_gateway.core.types import Data
 
@@ -54,9 +55,14 @@ class Priority(IntEnum):
 
 
 class Caller(Data, frozen=True):
-    """Who asks; empty fields are not known. `key` is the id of an API key, never its secret."""
+    """Who asks; empty fields are not known. `key` is the id of an API key, never its secret.
+
+    `tier` is the tenant's; `models` are those that it may name.
+    """
 
     tenant: str = ""
     project: str = ""
     key: str = ""
     user: str = ""
+    tier: str = ""
+    models: AllowedModels = EVERY_MODEL

@@ -49,6 +49,19 @@ class Account:
         return reply
 
 
+async def metered(call: Call, inner: Handler) -> Reply:
+    """The reply of `inner` as it is, while `call.usage` and `call.cost` follow it.
+
+    For what settles inside of a shared answer, where the call is not the one that is accounted.
+    """
+    meter = _Meter(call)
+    call.defer(meter.settle)
+    reply = await inner(call)
+    meter.begin()
+    reply.tap(meter.see)
+    return reply
+
+
 class _Meter:
     """Follows one answer. `_unmeasured` is the text since the provider's last measurement,
     `_beside` is what other attempts used."""
@@ -96,6 +109,10 @@ class _Meter:
         usage = self._so_far()
         self._put(usage)
         return (*batch, UsageUpdate(self._total(usage)))
+
+    def see(self, batch: Batch) -> None:
+        """See one batch."""
+        self.count(batch)
 
     def _totalled(self, event: AnswerEvent) -> AnswerEvent:
         return UsageUpdate(self._total(event.usage)) if isinstance(event, UsageUpdate) else event

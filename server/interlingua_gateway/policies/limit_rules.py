@@ -29,6 +29,7 @@ class Dimension(StrEnum):
     PROVIDER = "provider"
     MODEL = "model"
     USER = "user"
+    TIER = "tier"
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -41,13 +42,14 @@ class Rate(msgspec.Struct, frozen=True):
 class LimitRule(msgspec.Struct, frozen=True, kw_only=True):
     """Limits for everybody, or for each one of the dimensions `per`.
 
-    It holds where `tenants` and `models` (names or patterns) match; None matches all. A rule per
-    PROVIDER is for attempts: its model is the provider's own name for it.
+    It holds where `tenants`, `tiers` and `models` (names or patterns) match; None matches all. A
+    rule per PROVIDER is for attempts: its model is the provider's own name for it.
     """
 
     name: str
     per: frozenset[Dimension] = frozenset()
     tenants: frozenset[str] | None = None
+    tiers: frozenset[str] | None = None
     providers: frozenset[str] | None = None
     models: tuple[str, ...] | None = None
     requests: Rate | None = None
@@ -119,6 +121,7 @@ def of_call(call: Call, names: Mapping[str, str]) -> Mapping[Dimension, str]:
         Dimension.KEY: caller.key,
         Dimension.MODEL: names.get(model, model),
         Dimension.USER: caller.user,
+        Dimension.TIER: caller.tier,
     }
 
 
@@ -131,6 +134,8 @@ def _matches(
     rule: LimitRule, models: Aliases[bool] | None, values: Mapping[Dimension, str]
 ) -> bool:
     if rule.tenants is not None and values.get(Dimension.TENANT) not in rule.tenants:
+        return False
+    if rule.tiers is not None and values.get(Dimension.TIER) not in rule.tiers:
         return False
     if rule.providers is not None and values.get(Dimension.PROVIDER) not in rule.providers:
         return False

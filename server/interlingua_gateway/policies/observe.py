@@ -60,6 +60,8 @@ class Observe:
             self._metrics.shared.labels(str(call.dedupe_status)).inc()
         if call.cost is not None:
             series.cost.inc(call.cost.nano_usd / 1e9)
+        elif call.usage is not None:
+            series.unpriced.inc()
         _write(call, ending, error)
 
     def _paced(self, call: Call, ending: Ending) -> None:
@@ -108,6 +110,11 @@ class _Series:
     def cost(self) -> Counter:
         """In USD."""
         return self._metrics.cost.labels(*self._labels)
+
+    @cached_property
+    def unpriced(self) -> Counter:
+        """Calls that used a model of unknown price."""
+        return self._metrics.unpriced.labels(*self._labels)
 
     @cached_property
     def first_token(self) -> Histogram:

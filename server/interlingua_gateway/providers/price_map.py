@@ -1,39 +1,32 @@
 """What the price map inside litellm's wheel knows of models, read without importing litellm.
 
 The map is one JSON object of some 4,000 models. It is cut into entries when it is loaded and an
-entry is decoded when it is looked up. Prices are read from their decimal text, never as floats.
+entry is decoded when it is looked up.
 """
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
 from interlingua_gateway.core.prices import Price
 from interlingua_gateway.core.target import Capability
+from interlingua_gateway.providers.price_entry import number, read_price
 
 FILE_NAME = "model_prices_and_context_window_backup.json"
-_PICO_PER_USD = 10**12
 _BEDROCK_ROUTES = frozenset({"converse", "invoke", "converse_like"})
+_FINER = frozenset({"_converse", "_chat", "_text"})
 _CHAT_MODES = frozenset({"chat", "completion", "responses"})
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields that are read of an entry; numbers stay text, for some are written in words."""
+    """What is read of an entry beside its price; numbers stay text, for some are words."""
 
     litellm_provider: str = ""
     mode: str | None = None
-    input_cost_per_token: msgspec.Raw = msgspec.Raw()
-    output_cost_per_token: msgspec.Raw = msgspec.Raw()
-    cache_read_input_token_cost: msgspec.Raw = msgspec.Raw()
-    cache_creation_input_token_cost: msgspec.Raw = msgspec.Raw()
-    output_cost_per_reasoning_token: msgspec.Raw = msgspec.Raw()
-    input_cost_per_audio_token: msgspec.Raw = msgspec.Raw()
-    output_cost_per_audio_token: msgspec.Raw = msgspec.Raw()
     max_input_tokens: msgspec.Raw = msgspec.Raw()
     max_output_tokens: msgspec.Raw = msgspec.Raw()
     max_tokens: msgspec.Raw = msgspec.Raw()
@@ -76,11 +69,12 @@ class KnownModel(msgspec.Struct, frozen=True, kw_only=True):
 class PriceMap:
     """The models by litellm's names."""
 
-    __slots__ = ("_decode", "_entries")
+    __slots__ = ("_decode", "_entries", "_fields")
 
     def __init__(self, entries: Mapping[str, msgspec.Raw]) -> None:
         self._entries = entries
         self._decode = msgspec.json.Decoder(_Entry).decode
+        self._fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
     def find(self, provider: str, model: str) -> KnownModel | None:
         """What is known of `model` at `provider`, both by litellm's names; `model` may carry the
@@ -91,7 +85,7 @@ class PriceMap:
                 continue
             entry = self._decode(raw)
             if not owner or _belongs(entry.litellm_provider, owner):
-                return _known(entry)
+                return _known(entry, read_price(self._fields(raw)))
         return None
 
 
@@ -141,14 +135,14 @@ def _split(model: str) -> tuple[str, str]:
 
 def _belongs(litellm_provider: str, owner: str) -> bool:
     """Whether an entry of `litellm_provider` is one of `owner`: litellm has finer names for some
-    (`vertex_ai-language-models`, `bedrock_converse`, `cohere_chat`)."""
-    if litellm_provider == owner:
+    (`vertex_ai-language-models`, `bedrock_converse`, `cohere_chat`, `azure_text`)."""
+    if litellm_provider in (owner, owner.replace("-", "_")):
         return True
     rest = litellm_provider.removeprefix(owner)
-    return (rest != litellm_provider and rest in ("_converse", "_chat")) or rest.startswith("-")
+    return rest != litellm_provider and (rest in _FINER or rest.startswith("-"))
 
 
-def _known(entry: _Entry) -> KnownModel:
+def _known(entry: _Entry, price: Price | None) -> KnownModel:
     capabilities: set[Capability] = set()
     for flag, given in _FLAGS.items():
         if getattr(entry, flag):
@@ -160,7 +154,7 @@ def _known(entry: _Entry) -> KnownModel:
     if "image" in (entry.supported_output_modalities or ()):
         capabilities.add(Capability.IMAGE_OUTPUT)
     return KnownModel(
-        price=_price(entry),
+        price=price,
         context_window_tokens=_whole(entry.max_input_tokens) or _whole(entry.max_tokens),
         max_output_tokens=_whole(entry.max_output_tokens),
         capabilities=frozenset(capabilities),
@@ -168,36 +162,6 @@ def _known(entry: _Entry) -> KnownModel:
     )
 
 
-def _price(entry: _Entry) -> Price | None:
-    """The price, or None: an entry that is nothing but zeros means that nobody filled it in."""
-    entered = _pico(entry.input_cost_per_token)
-    left = _pico(entry.output_cost_per_token)
-    if left is None and entry.mode == "embedding":
-        left = 0
-    if entered is None or left is None or not (entered or left):
-        return None
-    return Price(
-        input=entered,
-        output=left,
-        cached_input=_pico(entry.cache_read_input_token_cost),
-        cache_write_input=_pico(entry.cache_creation_input_token_cost),
-        reasoning=_pico(entry.output_cost_per_reasoning_token),
-        audio_input=_pico(entry.input_cost_per_audio_token),
-        audio_output=_pico(entry.output_cost_per_audio_token),
-    )
-
-
-def _pico(raw: msgspec.Raw) -> int | None:
-    """USD as written, in pico-USD to the nearest; None for what is not a number."""
-    number = _number(raw)
-    return None if number is None or number < 0 else round(number * _PICO_PER_USD)
-
-
 def _whole(raw: msgspec.Raw) -> int | None:
-    number = _number(raw)
-    return int(number) if number is not None and number > 0 else None
-
-
-def _number(raw: msgspec.Raw) -> Decimal | None:
-    text = bytes(raw)
-    return Decimal(text.decode()) if text[:1].isdigit() else None
+    found = number(raw)
+    return int(found) if found is not None and found > 0 else None

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from interlingua_gateway.core.budget import Prospect
 from interlingua_gateway.core.call import Call
 from interlingua_gateway.core.errors import CallerError, Reason, Resource
 from interlingua_gateway.core.ports import Directory
@@ -80,6 +81,33 @@ class Planner:
             return None
         stages = self._stages(plan.need, [self._fallback(name) for name in names])
         return Plan(plan.need, stages, Chains(), plan.hedge)
+
+    def prospect(self, call: Call) -> Prospect:
+        """Every target that `call` may come to, detours and a classifier included. Raises as `plan`
+        does."""
+        need = Need(call)
+        model = self.model(call, need)
+        if model.classifier is None:
+            return self._prospect(call, need, model)
+        routes, failure = [], None
+        for route in model.classifier.routes:
+            try:
+                routes.append(self._prospect(call, need, self.find(route.use)))
+            except CallerError as error:
+                failure = error
+        if not routes and failure is not None:
+            raise failure
+        asked = self.find(model.classifier.model).targets
+        targets = (*asked, *(target for route in routes for target in route.targets))
+        return Prospect(targets, twice=True)
+
+    def _prospect(self, call: Call, need: Need, model: Model) -> Prospect:
+        plan = self.plan(call, need, model)
+        targets = [target for stage in plan.stages for target in stage.targets]
+        for name in (*plan.chains.context_window, *plan.chains.content_policy):
+            targets.extend(need.fitting(self._fallback(name).targets))
+        twice = plan.hedge is not None or call.routing.continue_broken_stream
+        return Prospect(tuple(targets), twice)
 
     def ordered(self, call: Call, plan: Plan, stage: Stage) -> tuple[Target, ...]:
         """The targets of `stage`, best first as things stand now."""

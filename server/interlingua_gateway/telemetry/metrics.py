@@ -67,8 +67,10 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._server_metrics()
         self._model_metrics()
+        self._cost_metrics()
         self._upstream_metrics()
         self._limit_metrics()
+        self._ledger_metrics()
 
     def _server_metrics(self) -> None:
         count, time = self._counter, self._histogram
@@ -108,18 +110,25 @@ class Metrics:
             (*_GEN_AI, "gen_ai_token_type"),
             TOKEN_BUCKETS,
         )
-        self.cost = count("interlingua_cost_usd", "Cost of calls of known price.", _GEN_AI)
-        self.estimated_usage = count(
-            "interlingua_estimated_usage_calls",
-            "Calls whose token counts the gateway had to estimate.",
-            _GEN_AI,
-        )
-
         self.cached = count(
             "interlingua_cache_calls", "Calls to models with a cache, by status.", ("status",)
         )
         self.shared = count(
             "interlingua_dedupe_calls", "Calls that may share an answer, by role.", ("role",)
+        )
+
+    def _cost_metrics(self) -> None:
+        count = self._counter
+        self.cost = count("interlingua_cost_usd", "Cost of calls of known price.", _GEN_AI)
+        self.unpriced = count(
+            "interlingua_unpriced_calls",
+            "Calls that used tokens of unknown price; their cost is not known, which is not 0.",
+            _GEN_AI,
+        )
+        self.estimated_usage = count(
+            "interlingua_estimated_usage_calls",
+            "Calls whose token counts the gateway had to estimate.",
+            _GEN_AI,
         )
 
     def _upstream_metrics(self) -> None:
@@ -179,7 +188,37 @@ class Metrics:
             "Tokens reserved, and places taken, by calls that have not ended.",
             ("rule", "limit"),
         )
+        self.budget_refused = self._counter(
+            "interlingua_budget_refused", "Calls that a hard budget refused.", ("budget",)
+        )
+        self.budget_held = self._gauge(
+            "interlingua_budget_held_usd", "Held by calls that have not ended.", ("budget",)
+        )
+        self.budget_alerts = self._counter(
+            "interlingua_budget_alerts", "Thresholds of budgets that were reached.", ("budget",)
+        )
         self.redis_up = self._gauge("interlingua_redis_up", "1 while Redis is in use.", ())
+
+    def _ledger_metrics(self) -> None:
+        count, gauge = self._counter, self._gauge
+        self.ledger_waiting_records = gauge(
+            "interlingua_ledger_waiting_records", "Records that wait for the database.", ()
+        )
+        self.ledger_waiting_bytes = gauge(
+            "interlingua_ledger_waiting_bytes", "Their size in the spool.", ()
+        )
+        self.ledger_written = count(
+            "interlingua_ledger_written_records", "Records that the database has taken.", ()
+        )
+        self.ledger_last_flush = gauge(
+            "interlingua_ledger_last_flush_timestamp_seconds", "When it took some last.", ()
+        )
+        self.ledger_failures = count(
+            "interlingua_ledger_flush_failures", "Times that it took none.", ()
+        )
+        self.ledger_lost = count(
+            "interlingua_ledger_lost_records", "Records that found no room in the spool.", ()
+        )
 
     def _counter(self, name: str, text: str, labels: Sequence[str]) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

@@ -57,7 +57,8 @@ async def test_a_wish_to_stop_does_not_wait_for_a_model_to_load(tmp_path):
 
 
 async def test_an_address_that_cannot_be_had_ends_the_start(tmp_path):
-    config = configuration({**scripted(), "server": {"listen": ["192.0.2.1:1"]}}, tmp_path)
+    tree = {**scripted(), "server": {"listen": ["192.0.2.1:1"]}, "auth": {"anonymous": []}}
+    config = configuration(tree, tmp_path)
     with pytest.raises(InternalError, match=r"Cannot listen on 192\.0\.2\.1:1"):
         await serve(config, on_event=lambda name, facts: None, stop=Stop())
 

@@ -11,16 +11,21 @@ from interlingua_gateway.core.reply import Reply, Start
 from interlingua_gateway.core.types import GenerateRequest
 from interlingua_gateway.policies.account import Account
 from interlingua_gateway.policies.observe import Observe
+from interlingua_gateway.policies.permit import Permit
 from interlingua_gateway.telemetry.metrics import Metrics
 
 
 def test_the_order(clock):
     limits = SimpleNamespace(policies=("limit",))
     answers = SimpleNamespace(sharing=("idempotency", "cache", "dedupe"), joining=("batches",))
-    chain = policies(Metrics(), clock, limits, answers)
+    ledger = SimpleNamespace(policies=("ledger",))
+    budgets = SimpleNamespace(policy="budget")
+    chain = policies(Metrics(), clock, Permit({}), ledger, limits, answers, budgets)
     assert isinstance(chain[0], Observe)
-    assert isinstance(chain[2], Account)
-    assert [chain[1], *chain[3:]] == ["limit", "idempotency", "cache", "dedupe", "batches"]
+    assert isinstance(chain[1], Permit)
+    assert isinstance(chain[4], Account)
+    assert chain[2:4] == ("ledger", "limit")
+    assert chain[5:] == ("idempotency", "cache", "dedupe", "budget", "batches")
 
 
 async def test_a_call_passes_first_to_last_and_its_reply_back():

@@ -10,7 +10,7 @@ from tests.unit.cli.conftest import Cli, start, until_ready
 
 CONFIG = """
 server: {{listen: ["unix:{directory}/gateway.sock"], drain: {{delay_s: 0}}}}
-admin: {{unauthenticated: true}}
+auth: {{anonymous: [inference, admin]}}
 http: {{listen: null}}
 data_dir: {directory}/data
 providers: {{stage: {{kind: scripted}}}}

@@ -41,26 +41,12 @@ def test_empty_sections_take_the_defaults(tmp_path: Path) -> None:
         ("redis: {url: 'redis://x', ca_file: ca.pem}", "redis.ca_file: only a url with rediss://"),
         ("redis: {url: 'redis://user:hush@x:1/0'}", "redis.url: credentials do not belong"),
         ("redis: {url: 'redis://x', password: hush}", "redis.password"),
-        ("admin: {unauthenticated: true}\nserver: {listen: ['0.0.0.0:1']}", "reaches 0.0.0.0:1"),
-        ("admin: {unauthenticated: true}\nserver: {listen: ['127.x.y:1']}", "reaches 127.x.y:1"),
-        (
-            "admin: {unauthenticated: true}\nserver: {listen: '127.0.0.1:1, 10.0.0.1:1'}",
-            "reaches 10.0.0.1:1",
-        ),
     ],
 )
 def test_what_is_refused(tmp_path: Path, text: str, place: str) -> None:
     with pytest.raises(ConfigError) as failure:
         _load(tmp_path, MODEL + text)
     assert place in str(failure.value)
-
-
-@pytest.mark.parametrize(
-    "listen", ["127.0.0.1:1", "[::1]:1", "localhost:1", "unix:/run/x.sock", "127.0.0.1:1,unix:x"]
-)
-def test_admin_on_this_machine_alone(tmp_path: Path, listen: str) -> None:
-    text = f"admin: {{unauthenticated: true}}\nserver: {{listen: '{listen}'}}"
-    assert _load(tmp_path, MODEL + text).admin.unauthenticated
 
 
 @pytest.mark.parametrize("url", ["redis://h:1/0", "rediss://h", "unix:///run/redis.sock"])

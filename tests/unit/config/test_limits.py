@@ -54,11 +54,11 @@ REFUSED = [
     ({"name": "a", "concurrent_requests": 1, "burst_tokens": 2}, "needs tokens_per_minute"),
     (
         {"name": "a", "concurrent_requests": 1, "per": ["provider", "user"]},
-        "an attempt at a provider has no tenant, key or user",
+        "an attempt at a provider has no tenant, tier, key or user",
     ),
     (
         {"name": "a", "concurrent_requests": 1, "per": ["provider"], "tenants": ["t"]},
-        "an attempt at a provider has no tenant, key or user",
+        "an attempt at a provider has no tenant, tier, key or user",
     ),
     ({"name": "a", "concurrent_requests": 1, "providers": ["stage"]}, "needs per: [provider]"),
     (

@@ -37,7 +37,7 @@ def _problems(read: Reader, text: str, **environment: str) -> list[str]:
 
 WHOLE = """
 server:
-  listen: [0.0.0.0:50051, "unix:/run/i.sock", "[::1]:0"]
+  listen: [127.0.0.2:50051, "unix:/run/i.sock", "[::1]:0"]
   tls: {certificate_file: tls/cert.pem, key_file: /abs/key.pem}
   drain: {delay_s: 0}
 http: {listen: null}
@@ -59,7 +59,7 @@ models:
 def test_a_whole_file(read: Reader, tmp_path: Path) -> None:
     keys = {"OPENAI_API_KEY": "k1", "ANTHROPIC": "k2", "TEAM": "k3"}
     config = read(WHOLE, **keys).config
-    assert config.server.listen == ("0.0.0.0:50051", "unix:/run/i.sock", "[::1]:0")
+    assert config.server.listen == ("127.0.0.2:50051", "unix:/run/i.sock", "[::1]:0")
     assert config.server.tls is not None
     assert config.server.tls.certificate_file == tmp_path / "tls/cert.pem"
     assert config.server.tls.key_file == Path("/abs/key.pem")

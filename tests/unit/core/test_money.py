@@ -6,7 +6,7 @@ import pytest
 
 from interlingua_gateway.core.estimate import input_tokens, text_tokens
 from interlingua_gateway.core.events import Usage
-from interlingua_gateway.core.prices import Cost, Price, cost_of
+from interlingua_gateway.core.prices import Cost, LongContext, Price, cost_of
 from interlingua_gateway.core.types import EmbedInput, EmbedRequest
 
 PLAIN = Price(input=2_500_000, output=10_000_000)
@@ -18,6 +18,26 @@ FULL = Price(
     reasoning=3_000_000,
     audio_input=4_000_000,
     audio_output=0,
+)
+STEPPED = Price(
+    input=1_000,
+    output=2_000,
+    cached_input=100,
+    long_context=(
+        LongContext(above_input_tokens=100, price=Price(input=2_000, output=3_000)),
+        LongContext(above_input_tokens=200, price=Price(input=5_000, output=7_000)),
+    ),
+    service_tiers=(("flex", Price(input=500, output=1_000)),),
+)
+KINDS = Price(
+    input=1_000,
+    output=1_000,
+    cached_input=0,
+    cache_write_input=2_000,
+    cache_write_1h_input=5_000,
+    audio_input=10_000,
+    image_input=100_000,
+    image_output=1_000_000,
 )
 
 
@@ -43,6 +63,22 @@ FULL = Price(
         (Usage(1, 0), Price(input=1_499, output=0), 1),
         (Usage(1, 0), Price(input=1_500, output=0), 2),
         (Usage(1, 0, cached_input_tokens=9), Price(input=1_000, output=0), 9),
+        (Usage(100, 1, cached_input_tokens=10), STEPPED, 90 + 1 + 2),
+        (Usage(101, 1, cached_input_tokens=10), STEPPED, 202 + 3),
+        (Usage(200, 1), STEPPED, 400 + 3),
+        (Usage(201, 1), STEPPED, 1_005 + 7),
+        (Usage(201, 1, service_tier="flex"), STEPPED, 101 + 1),
+        (Usage(201, 1, service_tier="default"), STEPPED, 1_005 + 7),
+        (Usage(9, 0, cache_write_input_tokens=3, cache_write_1h_input_tokens=2), KINDS, 6 + 12),
+        (Usage(3, 0, cache_write_input_tokens=3, cache_write_1h_input_tokens=2), FULL, 3_750),
+        (Usage(9, 5, image_input_tokens=2, image_output_tokens=3), KINDS, 7 + 200 + 2 + 3_000),
+        # Sound that was cached is paid for as cached.
+        (Usage(9, 0, cached_input_tokens=7, audio_input_tokens=5), KINDS, 20),
+        (
+            Usage(9, 0, cached_input_tokens=6, audio_input_tokens=1, image_input_tokens=5),
+            KINDS,
+            10 + 200,
+        ),
     ],
 )
 def test_costs(usage, price, nano):

@@ -40,8 +40,8 @@ class Door:
         self.inside: list[Call] = []
 
     def call(self, tenant: str = "a", request: object = None, **fields: object) -> Call:
-        user = fields.pop("user", "")
-        caller = Caller(tenant=tenant, user=user)
+        user, tier = fields.pop("user", ""), fields.pop("tier", "")
+        caller = Caller(tenant=tenant, user=user, tier=tier)
         return call(request or ask("model"), self.clock, caller=caller, **fields)
 
     async def enter(self, one: Call) -> Call:
@@ -126,6 +126,9 @@ async def test_dimensions(
 MATCHES = [
     ({"tenants": frozenset({"a"})}, {"tenant": "a"}, True),
     ({"tenants": frozenset({"a"})}, {"tenant": "b"}, False),
+    ({"tiers": frozenset({"gold"})}, {"tenant": "a", "tier": "gold"}, True),
+    ({"tiers": frozenset({"gold"})}, {"tenant": "a", "tier": "free"}, False),
+    ({"tiers": frozenset({"gold"})}, {"tenant": "gold"}, False),
     ({"models": ("model",)}, {"request": ask("model")}, True),
     ({"models": ("model",)}, {"request": ask("alias")}, True),
     ({"models": ("model",)}, {"request": ask("other")}, False),

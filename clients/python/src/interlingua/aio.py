@@ -9,10 +9,12 @@ from weakref import WeakSet
 
 import grpc.aio
 
+from interlingua.access import AsyncAccess
 from interlingua.aio_stream import AsyncStream, local_cancel, task_is_cancelled
 from interlingua.endpoint import TLS, Endpoint
 from interlingua.errors import InterlinguaError, from_rpc_error
 from interlingua.messages import Prompt
+from interlingua.reports import AsyncReports
 from interlingua.requests import (
     CallOptions,
     EmbedOptions,
@@ -21,8 +23,15 @@ from interlingua.requests import (
     generate_request,
 )
 from interlingua.results import EmbedResult, GenerateResult, batch_results
-from interlingua.v1.admin_service_pb2 import InvalidateCacheRequest
+from interlingua.v1.admin_service_pb2 import (
+    Budget,
+    DeleteBudgetRequest,
+    InvalidateCacheRequest,
+    ListBudgetsRequest,
+    PutBudgetRequest,
+)
 from interlingua.v1.admin_service_pb2_grpc import AdminServiceStub
+from interlingua.v1.feedback_service_pb2_grpc import FeedbackServiceStub
 from interlingua.v1.gateway_service_pb2 import HealthRequest, HealthResponse
 from interlingua.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from interlingua.v1.generate_pb2 import (
@@ -33,11 +42,14 @@ from interlingua.v1.generate_pb2 import (
 )
 from interlingua.v1.model_service_pb2 import GetModelRequest, ListModelsRequest, Model
 from interlingua.v1.model_service_pb2_grpc import ModelServiceStub
+from interlingua.v1.usage_service_pb2_grpc import UsageServiceStub
 
 if TYPE_CHECKING:
     from interlingua.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
+    from interlingua.v1.feedback_service_pb2_grpc import FeedbackServiceAsyncStub
     from interlingua.v1.gateway_service_pb2_grpc import GatewayServiceAsyncStub
     from interlingua.v1.model_service_pb2_grpc import ModelServiceAsyncStub
+    from interlingua.v1.usage_service_pb2_grpc import UsageServiceAsyncStub
 
 _Req = TypeVar("_Req")
 _Res = TypeVar("_Res")
@@ -188,6 +200,37 @@ class AsyncClient:
         method = self._admin.InvalidateCache
         return (await self._call(method, "InvalidateCache", request, options)).removed
 
+    async def put_budget(self, budget: Budget, **options: Unpack[CallOptions]) -> Budget:
+        """Makes `budget` or replaces the one of its id; returns it with what is spent of it."""
+        request = PutBudgetRequest(budget=budget)
+        return (await self._call(self._admin.PutBudget, "PutBudget", request, options)).budget
+
+    async def budgets(self, tenant: str = "", **options: Unpack[CallOptions]) -> list[Budget]:
+        """Every budget, or those of `tenant`, by id; the timeout holds for each page of them."""
+        found: list[Budget] = []
+        request = ListBudgetsRequest(tenant_id=tenant)
+        while True:
+            page = await self._call(self._admin.ListBudgets, "ListBudgets", request, options)
+            found.extend(page.budgets)
+            if not page.next_page_token:
+                return found
+            request = ListBudgetsRequest(tenant_id=tenant, page_token=page.next_page_token)
+
+    async def delete_budget(self, budget: str, **options: Unpack[CallOptions]) -> None:
+        """Ends the budget of that id. Raises NotFoundError if there is none."""
+        request = DeleteBudgetRequest(id=budget)
+        await self._call(self._admin.DeleteBudget, "DeleteBudget", request, options)
+
+    @property
+    def access(self) -> AsyncAccess:
+        """Keys and tenants."""
+        return AsyncAccess(self._admin, self._call)
+
+    @property
+    def reports(self) -> AsyncReports:
+        """Usage, operations, costs and feedback."""
+        return AsyncReports(self._usage, self._feedback, self._call)
+
     @cached_property
     def _channel(self) -> grpc.aio.Channel:
         credentials, options = self._endpoint.credentials, self._endpoint.options
@@ -206,6 +249,14 @@ class AsyncClient:
     @cached_property
     def _admin(self) -> "AdminServiceAsyncStub":
         return AdminServiceStub(self._channel)
+
+    @cached_property
+    def _usage(self) -> "UsageServiceAsyncStub":
+        return UsageServiceStub(self._channel)
+
+    @cached_property
+    def _feedback(self) -> "FeedbackServiceAsyncStub":
+        return FeedbackServiceStub(self._channel)
 
     async def _call(
         self,

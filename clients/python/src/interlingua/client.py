@@ -6,9 +6,11 @@ from typing import Self, TypeVar, Unpack
 
 import grpc
 
+from interlingua.access import Access
 from interlingua.endpoint import TLS, Endpoint
 from interlingua.errors import InterlinguaError, from_rpc_error
 from interlingua.messages import Prompt
+from interlingua.reports import Reports
 from interlingua.requests import (
     CallOptions,
     EmbedOptions,
@@ -18,8 +20,15 @@ from interlingua.requests import (
 )
 from interlingua.results import EmbedResult, GenerateResult, batch_results
 from interlingua.stream import Stream
-from interlingua.v1.admin_service_pb2 import InvalidateCacheRequest
+from interlingua.v1.admin_service_pb2 import (
+    Budget,
+    DeleteBudgetRequest,
+    InvalidateCacheRequest,
+    ListBudgetsRequest,
+    PutBudgetRequest,
+)
 from interlingua.v1.admin_service_pb2_grpc import AdminServiceStub
+from interlingua.v1.feedback_service_pb2_grpc import FeedbackServiceStub
 from interlingua.v1.gateway_service_pb2 import HealthRequest, HealthResponse
 from interlingua.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from interlingua.v1.generate_pb2 import (
@@ -30,6 +39,7 @@ from interlingua.v1.generate_pb2 import (
 )
 from interlingua.v1.model_service_pb2 import GetModelRequest, ListModelsRequest, Model
 from interlingua.v1.model_service_pb2_grpc import ModelServiceStub
+from interlingua.v1.usage_service_pb2_grpc import UsageServiceStub
 
 _Req = TypeVar("_Req")
 _Res = TypeVar("_Res")
@@ -175,6 +185,38 @@ class Client:
         """Removes the answers that `request` selects from the cache; returns how many."""
         method = self._admin.InvalidateCache
         return self._call(method, "InvalidateCache", request, options).removed
+
+    def put_budget(self, budget: Budget, **options: Unpack[CallOptions]) -> Budget:
+        """Makes `budget` or replaces the one of its id; returns it with what is spent of it."""
+        request = PutBudgetRequest(budget=budget)
+        return self._call(self._admin.PutBudget, "PutBudget", request, options).budget
+
+    def budgets(self, tenant: str = "", **options: Unpack[CallOptions]) -> list[Budget]:
+        """Every budget, or those of `tenant`, by id; the timeout holds for each page of them."""
+        found: list[Budget] = []
+        request = ListBudgetsRequest(tenant_id=tenant)
+        while True:
+            page = self._call(self._admin.ListBudgets, "ListBudgets", request, options)
+            found.extend(page.budgets)
+            if not page.next_page_token:
+                return found
+            request = ListBudgetsRequest(tenant_id=tenant, page_token=page.next_page_token)
+
+    def delete_budget(self, budget: str, **options: Unpack[CallOptions]) -> None:
+        """Ends the budget of that id. Raises NotFoundError if there is none."""
+        request = DeleteBudgetRequest(id=budget)
+        self._call(self._admin.DeleteBudget, "DeleteBudget", request, options)
+
+    @property
+    def access(self) -> Access:
+        """Keys and tenants."""
+        return Access(self._admin, self._call)
+
+    @property
+    def reports(self) -> Reports:
+        """Usage, operations, costs and feedback."""
+        usage, feedback = UsageServiceStub(self._channel), FeedbackServiceStub(self._channel)
+        return Reports(usage, feedback, self._call)
 
     def _call(
         self,

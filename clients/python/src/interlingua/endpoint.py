@@ -26,6 +26,21 @@ TIMEOUTS_S: Mapping[str, float] = {
     "GetModel": 15.0,
     "Health": 15.0,
     "InvalidateCache": 60.0,
+    "CreateApiKey": 30.0,
+    "ListApiKeys": 30.0,
+    "RotateApiKey": 30.0,
+    "RevokeApiKey": 30.0,
+    "PutTenant": 30.0,
+    "ListTenants": 30.0,
+    "DeleteTenant": 30.0,
+    "PutBudget": 30.0,
+    "ListBudgets": 30.0,
+    "DeleteBudget": 30.0,
+    "GetUsage": 60.0,
+    "ListOperations": 60.0,
+    "GetCostSummary": 60.0,
+    "RecordFeedback": 15.0,
+    "GetInsights": 60.0,
 }
 
 # A call is sent again only if it ended UNAVAILABLE before anything came back: gRPC never retries

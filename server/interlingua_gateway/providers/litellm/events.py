@@ -181,11 +181,14 @@ class Decoder:
             self._words[index] = word
 
     def _count(self, events: list[AnswerEvent], owner: object) -> None:
-        usage = usage_of(field(owner, "usage"))
+        counted = field(owner, "usage")
+        usage = usage_of(counted)
         if usage is None or self._marks.guesses_input:
             return
         if self._marks.guesses_reasoning:
             usage = msgspec.structs.replace(usage, reasoning_tokens=0)
+        if tier := text(owner, "service_tier") or text(counted, "service_tier"):
+            usage = msgspec.structs.replace(usage, service_tier=tier.lower())
         before = self._usage
         larger = {
             name: max(getattr(before, name), getattr(usage, name))
@@ -200,6 +203,7 @@ def usage_of(usage: object) -> Usage | None:
     """The tokens that the upstream counted, or None if it counted none."""
     entered = field(usage, "prompt_tokens_details")
     left = field(usage, "completion_tokens_details")
+    written = field(entered, "cache_creation_token_details")
     found = Usage(
         input_tokens=whole(usage, "prompt_tokens"),
         output_tokens=whole(usage, "completion_tokens"),
@@ -208,6 +212,9 @@ def usage_of(usage: object) -> Usage | None:
         reasoning_tokens=whole(left, "reasoning_tokens"),
         audio_input_tokens=whole(entered, "audio_tokens"),
         audio_output_tokens=whole(left, "audio_tokens"),
+        cache_write_1h_input_tokens=whole(written, "ephemeral_1h_input_tokens"),
+        image_input_tokens=whole(entered, "image_tokens"),
+        image_output_tokens=whole(left, "image_tokens"),
     )
     return None if found == Usage() else found
 

@@ -68,6 +68,7 @@ class Reading:
         "_partial_usage",
         "_refused",
         "_seen",
+        "_service_tier",
         "_streaming",
         "_wanted",
         "upstream_id",
@@ -83,6 +84,7 @@ class Reading:
         self._partial_usage = usage_per_candidate and self._wanted > 1
         self._streaming = attempt.streaming
         self._output_tokens = 0
+        self._service_tier = ""
         self._audio_type = _AUDIO_TYPES.get(audio_format, f"audio/{audio_format}")
         self._seen: set[int] = set()
         self._finished: set[int] = set()
@@ -97,6 +99,7 @@ class Reading:
         Raises:
             UpstreamError: the upstream says that it could not go on.
         """
+        self._service_tier = (completion.service_tier or self._service_tier).lower()
         if not self.upstream_model:
             self.upstream_id = self.upstream_id or completion.id or ""
             self.upstream_model = completion.model or ""
@@ -113,7 +116,7 @@ class Reading:
         if usage is None and completion.x_groq is not None:
             usage = completion.x_groq.usage
         if usage is not None:
-            self._usage(usage_of(usage), events)
+            self._usage(usage_of(usage, self._service_tier), events)
 
     def _usage(self, usage: Usage, events: list[AnswerEvent]) -> None:
         """Where each is of one candidate they are added up; a whole answer has only the first."""
@@ -201,7 +204,7 @@ class Reading:
         events.append(Finish(choice.index, reason, stop_sequence, upstream))
 
 
-def usage_of(usage: UsageShape) -> Usage:
+def usage_of(usage: UsageShape, service_tier: str = "") -> Usage:
     """The contract's usage. Output includes reasoning, also where the provider's count does not
     (its total then shows it, as xAI's does)."""
     given, made = usage.prompt_tokens_details, usage.completion_tokens_details
@@ -216,9 +219,13 @@ def usage_of(usage: UsageShape) -> Usage:
         input_tokens=prompt,
         output_tokens=output,
         cached_input_tokens=cached,
+        cache_write_input_tokens=(given.cache_write_tokens or 0) if given is not None else 0,
         reasoning_tokens=reasoning,
         audio_input_tokens=(given.audio_tokens or 0) if given is not None else 0,
         audio_output_tokens=(made.audio_tokens or 0) if made is not None else 0,
+        image_input_tokens=(given.image_tokens or 0) if given is not None else 0,
+        image_output_tokens=(made.image_tokens or 0) if made is not None else 0,
+        service_tier=service_tier,
     )
 
 

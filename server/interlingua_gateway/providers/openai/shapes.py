@@ -89,12 +89,15 @@ class ChoiceShape(_Shape):
 
 class InputDetails(_Shape):
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     audio_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 class OutputDetails(_Shape):
     reasoning_tokens: int | None = None
     audio_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 class UsageShape(_Shape):
@@ -134,6 +137,7 @@ class CompletionShape(AnswerShape):
 
     id: str | None = None
     choices: list[ChoiceShape] | None = None
+    service_tier: str | None = None
     x_groq: GroqShape | None = None
 
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
 
 from interlingua_gateway.core.clock import Clock, Tasks
 from interlingua_gateway.core.ids import operation_id
 from interlingua_gateway.core.quota import Bucket, Charge, Grant, Refusal, WhenDown
 from interlingua_gateway.store.memory_counters import MemoryCounters
 from interlingua_gateway.store.redis.connection import RedisLink, StoreDown
+from interlingua_gateway.store.redis.conversation import Conversation
 from interlingua_gateway.store.redis.orders import (
     LEASE_S,
     Batch,
@@ -31,35 +29,27 @@ from interlingua_gateway.store.redis.orders import (
 )
 from interlingua_gateway.store.redis.script import ORDERS
 
-BATCH_ORDERS: Final = 256
 MAX_PENDING: Final = 10_000
 """Settlements kept while Redis is away; the oldest are then left out, so that too much stays
 reserved, never too little."""
 RENEW_EVERY_S: Final = LEASE_S / 3
 
-DIGEST: Final = hashlib.sha1(ORDERS.encode(), usedforsecurity=False).hexdigest()
-
 
 class RedisCounters:
-    """Implements Counters.
-
-    One exchange at a time is under way; what is ordered meanwhile goes together in the next one.
-    So each reservation is one atomic round trip, shared with others under load, and orders are
-    carried out as they were given. No order waits longer than two of the link's timeouts.
-    """
+    """Implements Counters, in one conversation with Redis."""
 
     def __init__(self, link: RedisLink, when_down: WhenDown, clock: Clock) -> None:
         self._link = link
         self.when_down = when_down
         self._clock = clock
-        self._exchanges = Tasks()
+        self._talk: Conversation[Order] = Conversation(link, ORDERS, self)
         self._tasks = Tasks()
         self._local = MemoryCounters(clock)
-        self._orders: deque[Order] = deque()
+        self._pending: deque[Settle] = deque()
         self._leases: dict[str, Sequence[str]] = {}
         self._name = operation_id(clock)
         self._count = 0
-        self._exchanging = self._renewing = False
+        self._renewing = False
         link.watch(self._changed)
 
     async def reserve(self, charges: Sequence[Charge]) -> Grant | Refusal:
@@ -72,7 +62,7 @@ class RedisCounters:
             return await self._without_redis(charges)
         self._count += 1
         result: asyncio.Future[Grant | Refusal] = asyncio.get_running_loop().create_future()
-        self._put(Reserve(charges, f"{self._name}:{self._count}", result))
+        self._talk.say(Reserve(charges, f"{self._name}:{self._count}", result))
         try:
             return await result
         except StoreDown:
@@ -86,7 +76,7 @@ class RedisCounters:
         self._leases.pop(grant.lease, None)
         order = Settle(grant, tokens)
         if self._link.up:
-            self._put(order)
+            self._talk.say(order)
         else:
             self._keep(order)
 
@@ -95,7 +85,7 @@ class RedisCounters:
         taken: Sequence[float] = [0.0] * len(buckets)
         if self._link.up and buckets:
             result: asyncio.Future[Sequence[float]] = asyncio.get_running_loop().create_future()
-            self._put(Look(buckets, result))
+            self._talk.say(Look(buckets, result))
             try:
                 taken = await result
             except StoreDown:
@@ -105,8 +95,34 @@ class RedisCounters:
 
     async def aclose(self) -> None:
         """Send what is left to settle, if Redis is there, and stop."""
-        await self._exchanges.joined()
+        await self._talk.aclose()
         await self._tasks.aclose()
+
+    def wanted(self, order: Order) -> bool:
+        """Whether anybody still waits for it."""
+        return not (isinstance(order, Reserve | Look) and order.result.cancelled())
+
+    def written(self, orders: Sequence[Order]) -> tuple[Sequence[str], bytes]:
+        """Keys and argument of the script."""
+        batch = Batch(orders)
+        return batch.keys, batch.text
+
+    def answered(self, orders: Sequence[Order], answer: bytes) -> None:
+        """Redis has carried them out."""
+        reply = msgspec.msgpack.decode(answer, type=Reply)
+        for order, numbers in zip(orders, reply.results, strict=True):
+            if isinstance(order, Look) and not order.result.cancelled():
+                order.result.set_result(numbers)
+            elif isinstance(order, Reserve):
+                self._granted(order, verdict(order, reply.epoch, numbers))
+
+    def failed(self, orders: Sequence[Order], *, sent: bool) -> None:
+        """Whoever waits decides without Redis; settlements are kept for later."""
+        for order in orders:
+            if isinstance(order, Settle):
+                self._keep(Settle(order.grant, order.tokens, again=order.again or sent))
+            elif isinstance(order, Reserve | Look) and not order.result.done():
+                order.result.set_exception(StoreDown())
 
     async def _without_redis(self, charges: Sequence[Charge]) -> Grant | Refusal:
         if self.when_down is WhenDown.CLOSED:
@@ -114,48 +130,6 @@ class RedisCounters:
         if self.when_down is WhenDown.OPEN:
             return Grant(charges=())
         return await self._local.reserve(charges)
-
-    def _put(self, order: Order) -> None:
-        self._orders.append(order)
-        if not self._exchanging:
-            self._exchanging = True
-            self._exchanges.start(self._exchange_all(), "limits-redis")
-
-    async def _exchange_all(self) -> None:
-        try:
-            while self._orders and self._link.up:
-                count = min(BATCH_ORDERS, len(self._orders))
-                await self._exchange([self._orders.popleft() for _ in range(count)])
-        finally:
-            self._exchanging = False
-            _without_answer(self._orders)
-            self._orders = deque(order for order in self._orders if isinstance(order, Settle))
-
-    async def _exchange(self, orders: Sequence[Order]) -> None:
-        orders = [order for order in orders if not _left(order)]
-        if not orders:
-            return
-        batch = Batch(orders)
-
-        async def send(client: Redis) -> bytes:
-            return await _run(client, batch)
-
-        try:
-            data = await self._link.do(send)
-            self._deliver(orders, msgspec.msgpack.decode(data, type=Reply))
-        except StoreDown:
-            for order in orders:
-                if isinstance(order, Settle):
-                    self._keep(Settle(order.grant, order.tokens, again=True))
-        finally:
-            _without_answer(orders)
-
-    def _deliver(self, orders: Sequence[Order], reply: Reply) -> None:
-        for order, numbers in zip(orders, reply.results, strict=True):
-            if isinstance(order, Look) and not order.result.cancelled():
-                order.result.set_result(numbers)
-            elif isinstance(order, Reserve):
-                self._granted(order, verdict(order, reply.epoch, numbers))
 
     def _granted(self, order: Reserve, given: Grant | Refusal) -> None:
         if order.result.cancelled():
@@ -170,42 +144,21 @@ class RedisCounters:
         order.result.set_result(given)
 
     def _keep(self, order: Settle) -> None:
-        self._orders.append(order)
-        if len(self._orders) > MAX_PENDING:
-            self._orders.popleft()
+        self._pending.append(order)
+        if len(self._pending) > MAX_PENDING:
+            self._pending.popleft()
 
     async def _renew(self) -> None:
         while self._leases:
             await self._clock.sleep(RENEW_EVERY_S)
             if self._link.up and self._leases:
-                self._put(Renew(dict(self._leases)))
+                self._talk.say(Renew(dict(self._leases)))
         self._renewing = False
 
     def _changed(self, up: bool) -> None:
         if not up:
             return
         if self._leases:
-            self._orders.appendleft(Renew(dict(self._leases)))
-        if self._orders:
-            self._put(self._orders.pop())
-
-
-def _left(order: Order) -> bool:
-    """Whether nobody waits for it any more."""
-    return isinstance(order, Reserve | Look) and order.result.cancelled()
-
-
-def _without_answer(orders: Iterable[Order]) -> None:
-    """Whoever still waits for one of `orders` decides without Redis."""
-    for order in orders:
-        if isinstance(order, Reserve | Look) and not order.result.done():
-            order.result.set_exception(StoreDown())
-
-
-async def _run(client: Redis, batch: Batch) -> bytes:
-    keys = batch.keys
-    try:
-        found = await client.evalsha(DIGEST, len(keys), *keys, batch.text)
-    except NoScriptError:
-        found = await client.eval(ORDERS, len(keys), *keys, batch.text)
-    return bytes(found)
+            self._talk.say(Renew(dict(self._leases)))
+        while self._pending:
+            self._talk.say(self._pending.popleft())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from interlingua.v1 import admin_service_pb2
-from interlingua_gateway.core.errors import CallerError, Reason
+from interlingua_gateway.core.errors import CallerError
 from interlingua_gateway.core.ports import Blobs
 from interlingua_gateway.core.types import Request
 from interlingua_gateway.wire.grpc.decode import decode_generate
@@ -18,34 +18,20 @@ Digest: TypeAlias = Callable[[Request], str]
 
 
 class AdminMethods:
-    """Methods that change the gateway.
+    """Methods that change the gateway itself."""
 
-    There is no authentication yet, so they are served only where the configuration says that
-    whoever reaches the gateway may use them.
-    """
-
-    def __init__(
-        self, blobs: Blobs, digest: Digest, *, unauthenticated: bool, max_request_bytes: int
-    ) -> None:
+    def __init__(self, blobs: Blobs, digest: Digest, *, max_request_bytes: int) -> None:
         self._blobs = blobs
         self._digest = digest
-        self._unauthenticated = unauthenticated
         self._max_request_bytes = max_request_bytes
 
     async def invalidate_cache(self, data: bytes, exchange: Exchange) -> bytes:
         """Remove kept answers; how many there were."""
-        self._admit(exchange)
         pb = parse(admin_service_pb2.InvalidateCacheRequest, data, self._max_request_bytes)
-        removed = await self._blobs.remove(self._label(pb))
+        label = self._label(pb)
+        exchange.subject = label
+        removed = await self._blobs.remove(label)
         return admin_service_pb2.InvalidateCacheResponse(removed=removed).SerializeToString()
-
-    def _admit(self, exchange: Exchange) -> None:
-        if not self._unauthenticated:
-            raise CallerError(
-                Reason.NOT_IMPLEMENTED,
-                f"This gateway does not serve {exchange.method}: admin.unauthenticated is off.",
-                metadata={"method": exchange.method},
-            )
 
     def _label(self, pb: admin_service_pb2.InvalidateCacheRequest) -> str:
         selector = pb.WhichOneof("selector")

@@ -1,4 +1,4 @@
-"""The outermost turn of every business call: admission, errors, cancellation, server metrics.
+"""The outermost turn of every business call: admission, who calls, errors, server metrics.
 
 It takes and gives bytes, so that malformed requests are answered like any other wrong request, and
 wraps methods at registration, which costs a tenth of what an interceptor does.
@@ -24,6 +24,7 @@ from interlingua_gateway.core.errors import (
     UpstreamError,
     Violation,
 )
+from interlingua_gateway.core.identity import Authenticator, Scope
 from interlingua_gateway.core.redact import Redactor
 from interlingua_gateway.telemetry.metrics import Metrics, RpcMetrics
 from interlingua_gateway.wire.grpc.exchange import (
@@ -58,12 +59,21 @@ class FrontOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Front:
-    """Wraps business methods into gRPC handlers and counts the calls in flight."""
+    """Wraps business methods into gRPC handlers and counts the calls in flight.
+
+    A method runs only when `authenticate` knows its caller and allows the method's scope.
+    """
 
     def __init__(
-        self, options: FrontOptions, metrics: Metrics, redact: Redactor, clock: Clock
+        self,
+        options: FrontOptions,
+        authenticate: Authenticator,
+        metrics: Metrics,
+        redact: Redactor,
+        clock: Clock,
     ) -> None:
         self._options = options
+        self._authenticate = authenticate
         self._metrics = metrics
         self._redact = redact
         self._clock = clock
@@ -73,9 +83,16 @@ class Front:
         self._idle.set()
 
     def unary(
-        self, service: str, name: str, method: UnaryMethod, *, admission: bool = True
+        self,
+        service: str,
+        name: str,
+        method: UnaryMethod,
+        scope: Scope | None,
+        *,
+        admission: bool = True,
     ) -> grpc.RpcMethodHandler[bytes, bytes]:
-        """The handler of a method with one response; without `admission` it is never refused."""
+        """The handler of a method with one response, which needs `scope` (None: nothing); without
+        `admission` it is not refused when the gateway has too much to do."""
         rpc = self._metrics.rpc("unary", service, name)
 
         async def handle(data: bytes, context: Context) -> bytes:
@@ -84,18 +101,19 @@ class Front:
             async def serve() -> bytes:
                 if admission:
                     self._admit()
+                exchange.identity = await self._authenticate(exchange, scope)
                 answer = await method(data, exchange)
                 rpc.sent.inc()
                 return answer
 
-            return await self._serve(serve, exchange, context, rpc)
+            return await self._serve(serve, exchange, context, rpc, scope)
 
         return grpc.unary_unary_rpc_method_handler(handle)
 
     def stream(
-        self, service: str, name: str, method: StreamMethod
+        self, service: str, name: str, method: StreamMethod, scope: Scope
     ) -> grpc.RpcMethodHandler[bytes, bytes]:
-        """The handler of a method with a stream of responses."""
+        """The handler of a method with a stream of responses, which needs `scope`."""
         rpc = self._metrics.rpc("server_stream", service, name)
 
         async def handle(data: bytes, context: Context) -> None:
@@ -110,9 +128,10 @@ class Front:
 
             async def serve() -> None:
                 self._admit()
+                exchange.identity = await self._authenticate(exchange, scope)
                 await method(data, exchange, write)
 
-            await self._serve(serve, exchange, context, rpc)
+            await self._serve(serve, exchange, context, rpc, scope)
 
         return grpc.unary_stream_rpc_method_handler(handle)
 
@@ -138,6 +157,7 @@ class Front:
         exchange: Exchange,
         context: Context,
         rpc: RpcMetrics,
+        scope: Scope | None,
     ) -> T:
         rpc.started.inc()
         rpc.received.inc()
@@ -156,7 +176,13 @@ class Front:
             raise AssertionError("abort always raises") from error
         finally:
             self._leave()
+            if scope is Scope.ADMIN and exchange.identity.is_admin:
+                self._acted(exchange, CODE_NAMES[code])
             rpc.handled(CODE_NAMES[code], self._clock.monotonic() - exchange.started)
+
+    def _acted(self, exchange: Exchange, code: str) -> None:
+        facts = {"subject": exchange.subject, "code": code}
+        self._authenticate.acted(exchange, exchange.identity, facts)
 
     def _admit(self) -> None:
         limit = self._options.max_concurrent_calls

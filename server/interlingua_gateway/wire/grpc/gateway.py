@@ -17,11 +17,11 @@ from interlingua_gateway.core.errors import (
     Reason,
     UpstreamError,
 )
+from interlingua_gateway.core.events import Answer
 from interlingua_gateway.core.ids import operation_id
-from interlingua_gateway.core.reply import Reply
-from interlingua_gateway.core.run import run
+from interlingua_gateway.core.reply import Reply, Start
+from interlingua_gateway.core.run import run, within_deadline
 from interlingua_gateway.core.types import CountRequest
-from interlingua_gateway.core.wishes import Caller
 from interlingua_gateway.wire.grpc import decode, decode_wishes, encode
 from interlingua_gateway.wire.grpc.exchange import Exchange, Write
 from interlingua_gateway.wire.grpc.parse import parse
@@ -68,11 +68,13 @@ class GatewayMethods:
             await writer.start(reply.start, exchange.accepted_at_s)
             while (batch := await reply.next()) is not None:
                 await writer.batch(batch)
-            call.phase = Phase.DELIVERY
-            await writer.completed(self._clock.monotonic() - call.started)
 
         try:
             await run(call, self._handler, forward, self._clock)
+            # The call is settled and recorded: now the caller may know that its answer is whole.
+            call.phase = Phase.DELIVERY
+            last = writer.completed(self._clock.monotonic() - call.started)
+            await within_deadline(call, last, self._clock)
         except GatewayError as error:
             if writer.sent:
                 error.metadata["events_sent"] = str(writer.sent)
@@ -92,24 +94,26 @@ class GatewayMethods:
             caching=decode_wishes.decode_caching(pb),
             priority=decode_wishes.decode_priority(pb),
             idempotency_key=decode_wishes.decode_idempotency_key(pb),
-            caller=Caller(user=pb.user),
+            caller=exchange.identity.calling_for(pb.user),
             tags=tuple(pb.tags),
             metadata=dict(pb.metadata),
             trace=exchange.trace,
         )
         as_bytes = pb.encoding == embed_pb2.EMBEDDING_ENCODING_FLOAT32_LE
 
-        async def whole(reply: Reply) -> embed_pb2.EmbedResponse:
+        async def whole(reply: Reply) -> tuple[Start, Answer]:
             answer = await reply.collect()
             if len(answer.vectors) != len(pb.inputs):
                 raise UpstreamError(
                     Reason.UPSTREAM_INVALID_RESPONSE,
                     f"The provider gave {len(answer.vectors)} vectors for {len(pb.inputs)} inputs.",
                 )
-            moment = self._moment(call, exchange)
-            return encode.embed_response(call, reply.start, answer, moment, as_bytes=as_bytes)
+            return reply.start, answer
 
-        response = await run(call, self._handler, whole, self._clock)
+        # Encoded after the call is settled: usage and cost are final then.
+        start, answer = await run(call, self._handler, whole, self._clock)
+        moment = self._moment(call, exchange)
+        response = encode.embed_response(call, start, answer, moment, as_bytes=as_bytes)
         return response.SerializeToString()
 
     async def count_tokens(self, data: bytes, exchange: Exchange) -> bytes:
@@ -181,12 +185,13 @@ class GatewayMethods:
     ) -> generate_pb2.GenerateResponse:
         call = self._call(pb, exchange, call_id)
 
-        async def whole(reply: Reply) -> generate_pb2.GenerateResponse:
-            answer = await reply.collect()
-            moment = self._moment(call, exchange)
-            return encode.generate_response(call, reply.start, answer, moment)
+        async def whole(reply: Reply) -> tuple[Start, Answer]:
+            return reply.start, await reply.collect()
 
-        return await run(call, self._handler, whole, self._clock)
+        # Encoded after the call is settled: usage and cost are final then.
+        start, answer = await run(call, self._handler, whole, self._clock)
+        moment = self._moment(call, exchange)
+        return encode.generate_response(call, start, answer, moment)
 
     def _call(
         self,
@@ -207,7 +212,7 @@ class GatewayMethods:
             caching=decode_wishes.decode_caching(pb),
             priority=decode_wishes.decode_priority(pb),
             idempotency_key=decode_wishes.decode_idempotency_key(pb),
-            caller=Caller(user=pb.user),
+            caller=exchange.identity.calling_for(pb.user),
             tags=tuple(pb.tags),
             metadata=dict(pb.metadata),
             trace=exchange.trace,

@@ -10,6 +10,7 @@ import msgspec
 from interlingua.v1 import gateway_service_pb2, model_service_pb2
 from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.core.errors import CallerError, Reason, Resource
+from interlingua_gateway.core.identity import Scope
 from interlingua_gateway.core.ports import (
     Condition,
     Directory,
@@ -36,7 +37,7 @@ PER_MILLION: Final = 1_000
 _BEST_FIRST: Final = ("healthy", "degraded", "unknown", "unhealthy")
 
 
-class Identity(msgspec.Struct, frozen=True):
+class Installation(msgspec.Struct, frozen=True):
     """Which gateway this is; `started_at_s` is seconds since the epoch."""
 
     version: str
@@ -46,20 +47,25 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class ModelMethods:
-    """Answers from what is known; no upstream is asked."""
+    """Answers from what is known; no upstream is asked.
+
+    `names` gives for aliases the name of their model. What the caller may not name is not shown.
+    """
 
     def __init__(
         self,
         directory: Directory,
         board: HealthBoard,
         limits: LimitBoard,
-        identity: Identity,
+        installation: Installation,
+        names: Mapping[str, str],
         clock: Clock,
     ) -> None:
         self._directory = directory
         self._board = board
         self._limits = limits
-        self._identity = identity
+        self._installation = installation
+        self._names = names
         self._clock = clock
 
     async def list_models(self, data: bytes, exchange: Exchange) -> bytes:
@@ -69,7 +75,7 @@ class ModelMethods:
             enums.known(enums.CAPABILITIES, value, f"required_capabilities[{i}]")
             for i, value in enumerate(pb.required_capabilities)
         }
-        models = [m for m in self._directory.models() if needed <= m.capabilities]
+        models = [m for m in self._shown(exchange) if needed <= m.capabilities]
         first = _page_start(pb.page_token, len(models))
         last = first + min(pb.page_size or DEFAULT_PAGE, MAX_PAGE)
         statuses = self._statuses()
@@ -85,7 +91,7 @@ class ModelMethods:
             raise CallerError.of_field("name", "must be set")
         exact = [model for model in self._directory.models() if model.name == pb.name]
         model = exact[0] if exact else self._directory.find(pb.name)
-        if model is None:
+        if model is None or not self._is_shown(pb.name, exchange):
             raise CallerError(
                 Reason.MODEL_NOT_FOUND,
                 f"There is no model `{pb.name[:80]}`. ListModels shows what there is.",
@@ -95,30 +101,42 @@ class ModelMethods:
         return response.SerializeToString()
 
     async def health(self, data: bytes, exchange: Exchange) -> bytes:
-        """The gateway and its providers."""
+        """The gateway and its providers; without the scope INFERENCE only whether it serves."""
         pb = parse(gateway_service_pb2.HealthRequest, data, REQUEST_LIMIT_BYTES)
-        identity = self._identity
-        if pb.provider and pb.provider not in identity.providers:
+        conditions = self._board.conditions()
+        status = enums.HEALTH[_best([c.status for c in conditions])]
+        if not exchange.identity.may(Scope.INFERENCE):
+            return gateway_service_pb2.HealthResponse(status=status).SerializeToString()
+        here = self._installation
+        if pb.provider and pb.provider not in here.providers:
             raise CallerError(
                 Reason.RESOURCE_NOT_FOUND,
                 f"There is no provider `{pb.provider[:80]}`.",
                 resource=Resource("provider", pb.provider[:80]),
             )
-        names = (pb.provider,) if pb.provider else identity.providers
-        conditions = self._board.conditions()
+        names = (pb.provider,) if pb.provider else here.providers
         headroom = await self._limits.headroom()
         providers = [
             _provider(name, [c for c in conditions if c.provider == name], headroom)
             for name in names
         ]
         return gateway_service_pb2.HealthResponse(
-            status=enums.HEALTH[_best([c.status for c in conditions])],
-            version=identity.version,
-            started_at=timestamp(identity.started_at_s),
-            uptime=duration(max(0.0, self._clock.time() - identity.started_at_s)),
-            configuration_digest=identity.configuration_digest,
+            status=status,
+            version=here.version,
+            started_at=timestamp(here.started_at_s),
+            uptime=duration(max(0.0, self._clock.time() - here.started_at_s)),
+            configuration_digest=here.configuration_digest,
             providers=providers,
         ).SerializeToString()
+
+    def _shown(self, exchange: Exchange) -> Sequence[Model]:
+        models = self._directory.models()
+        if not exchange.identity.caller.models:
+            return models
+        return [model for model in models if self._is_shown(model.name, exchange)]
+
+    def _is_shown(self, name: str, exchange: Exchange) -> bool:
+        return exchange.identity.caller.models.covers(name, self._names.get(name, name))
 
     def _statuses(self) -> dict[str, str]:
         return {c.deployment: c.status for c in self._board.conditions()}

@@ -21,12 +21,18 @@ from interlingua.v1 import (
     usage_service_pb2,
 )
 from interlingua_gateway.core.errors import CallerError, InternalError, Reason
+from interlingua_gateway.core.identity import Scope
 from interlingua_gateway.wire.grpc.admin import AdminMethods
+from interlingua_gateway.wire.grpc.admin_budgets import BudgetMethods
+from interlingua_gateway.wire.grpc.admin_keys import KeyMethods
+from interlingua_gateway.wire.grpc.admin_tenants import TenantMethods
 from interlingua_gateway.wire.grpc.exchange import Exchange, StreamMethod, UnaryMethod, Write
+from interlingua_gateway.wire.grpc.feedback import FeedbackMethods
 from interlingua_gateway.wire.grpc.front import Front
 from interlingua_gateway.wire.grpc.gateway import GatewayMethods
 from interlingua_gateway.wire.grpc.models import ModelMethods
 from interlingua_gateway.wire.grpc.tls import TlsFiles, credentials
+from interlingua_gateway.wire.grpc.usage import UsageMethods
 
 SERVICES: Final = (
     gateway_service_pb2.DESCRIPTOR.services_by_name["GatewayService"],
@@ -36,7 +42,17 @@ SERVICES: Final = (
     admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"],
 )
 ALWAYS_ADMITTED: Final = frozenset({"GatewayService.Health"})
-"""What must answer above all when the gateway is overloaded or about to stop."""
+"""What must answer above all when the gateway is overloaded or about to stop; and to everybody,
+who without credentials learns nothing but whether the gateway serves."""
+
+SCOPES: Final[Mapping[str, Scope]] = {
+    "GatewayService": Scope.INFERENCE,
+    "ModelService": Scope.INFERENCE,
+    "UsageService": Scope.USAGE,
+    "FeedbackService": Scope.FEEDBACK,
+    "AdminService": Scope.ADMIN,
+}
+"""What each service needs."""
 
 RECEIVE_SLACK: Final = 2
 """gRPC's own limit is this many times ours, so that a message a little too large gets a proper
@@ -74,6 +90,11 @@ class GrpcServer:
         gateway: GatewayMethods,
         models: ModelMethods,
         admin: AdminMethods,
+        keys: KeyMethods,
+        tenants: TenantMethods,
+        budgets: BudgetMethods,
+        usage: UsageMethods,
+        feedback: FeedbackMethods,
     ) -> None:
         self.front = front
         self.addresses: tuple[str, ...] = ()
@@ -87,7 +108,22 @@ class GrpcServer:
             "GatewayService.Health": models.health,
             "ModelService.ListModels": models.list_models,
             "ModelService.GetModel": models.get_model,
+            "UsageService.GetUsage": usage.get_usage,
+            "UsageService.ListOperations": usage.list_operations,
+            "UsageService.GetCostSummary": usage.get_cost_summary,
+            "FeedbackService.RecordFeedback": feedback.record_feedback,
+            "FeedbackService.GetInsights": feedback.get_insights,
             "AdminService.InvalidateCache": admin.invalidate_cache,
+            "AdminService.CreateApiKey": keys.create_api_key,
+            "AdminService.ListApiKeys": keys.list_api_keys,
+            "AdminService.RotateApiKey": keys.rotate_api_key,
+            "AdminService.RevokeApiKey": keys.revoke_api_key,
+            "AdminService.PutTenant": tenants.put_tenant,
+            "AdminService.ListTenants": tenants.list_tenants,
+            "AdminService.DeleteTenant": tenants.delete_tenant,
+            "AdminService.PutBudget": budgets.put_budget,
+            "AdminService.ListBudgets": budgets.list_budgets,
+            "AdminService.DeleteBudget": budgets.delete_budget,
         }
         streams: Mapping[str, StreamMethod] = {
             "GatewayService.StreamGenerate": gateway.stream_generate,
@@ -188,18 +224,21 @@ def _handlers(
     streams: Mapping[str, StreamMethod],
 ) -> dict[str, grpc.RpcMethodHandler[bytes, bytes]]:
     handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {}
+    scope = SCOPES[service.name]
     for method in service.methods:
         key = f"{service.name}.{method.name}"
         if method.server_streaming:
             handlers[method.name] = front.stream(
-                service.full_name, method.name, streams.get(key, _no_stream)
+                service.full_name, method.name, streams.get(key, _no_stream), scope
             )
         else:
+            free = key in ALWAYS_ADMITTED
             handlers[method.name] = front.unary(
                 service.full_name,
                 method.name,
                 unary.get(key, _no_method),
-                admission=key not in ALWAYS_ADMITTED,
+                None if free else scope,
+                admission=not free,
             )
     return handlers
 

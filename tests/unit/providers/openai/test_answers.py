@@ -40,10 +40,12 @@ USAGE = {
     "prompt_tokens": 30,
     "completion_tokens": 20,
     "total_tokens": 50,
-    "prompt_tokens_details": {"cached_tokens": 10, "audio_tokens": 3},
-    "completion_tokens_details": {"reasoning_tokens": 5, "audio_tokens": 2},
-}
-COUNTED = Usage(30, 20, 10, 0, 5, 3, 2)
+    "prompt_tokens_details": {
+        "cached_tokens": 10, "audio_tokens": 3, "cache_write_tokens": 4, "image_tokens": 6,
+    },
+    "completion_tokens_details": {"reasoning_tokens": 5, "audio_tokens": 2, "image_tokens": 1},
+}  # fmt: skip
+COUNTED = Usage(30, 20, 10, 4, 5, 3, 2, image_input_tokens=6, image_output_tokens=1)
 
 
 async def events_of(
@@ -421,6 +423,15 @@ async def test_usage(usage: dict[str, object], expected: Usage) -> None:
     choice = {"message": {"content": "a"}, "finish_reason": "stop"}
     found = await events_of(whole({"choices": [choice], "usage": usage}), streaming=False)
     assert found[-1] == UsageUpdate(expected)
+
+
+async def test_the_level_of_service_goes_with_the_usage() -> None:
+    """For its price; OpenAI says it in every chunk, and the usage comes in a later one."""
+    used = {"prompt_tokens": 3, "completion_tokens": 1}
+    served = {"service_tier": "Flex"}
+    data = events([{**delta({"content": "a"}, "stop"), **served}, {"choices": [], "usage": used}])
+    reply = await Bench(stream(data)).provider.open(attempt(ask(), streaming=True))
+    assert (await reply.collect()).usage == Usage(3, 1, service_tier="flex")
 
 
 async def test_usage_of_each_candidate_is_added_up() -> None:

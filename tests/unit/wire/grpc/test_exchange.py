@@ -45,10 +45,29 @@ def test_a_call_without_a_deadline_has_none_but_the_default():
 
 def test_a_malformed_trace_context_is_left_out():
     state = ("tracestate", "a=1")
-    assert trace_context(Context(1, ("traceparent", PARENT), state)) == {
+    assert trace_context([("traceparent", PARENT), state]) == {
         "traceparent": PARENT,
         "tracestate": "a=1",
     }
-    assert trace_context(Context(1, ("traceparent", "nonsense"), state)) == {}
+    assert trace_context([("traceparent", "nonsense"), state]) == {}
     long = ("tracestate", "a" * 600)
-    assert trace_context(Context(1, ("traceparent", PARENT), long)) == {"traceparent": PARENT}
+    assert trace_context([("traceparent", PARENT), long]) == {"traceparent": PARENT}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "found"),
+    [
+        ([], ()),
+        ([("user-agent", "Bearer x")], ()),
+        ([("authorization", "Bearer il_1")], ("il_1",)),
+        ([("authorization", "bEARER  il_1 ")], ("il_1",)),
+        ([("x-api-key", "il_1")], ("il_1",)),
+        ([("authorization", "Basic dXNlcjpw")], ("",)),
+        ([("authorization", "")], ("",)),
+        ([("authorization", "Bearer a"), ("x-api-key", "a")], ("a", "a")),
+        ([("x-api-key", "a"), ("x-api-key", "b")], ("a", "b")),
+    ],
+)
+def test_credentials(metadata, found):
+    exchange = Exchange("Generate", Context(1, *metadata), ManualClock(), None)
+    assert exchange.tokens == found

@@ -52,6 +52,7 @@ TABLE = [
     (Reason.STREAM_BROKEN, UpstreamError, Code.ABORTED, NOTHING),
     (Reason.DEADLINE_EXCEEDED, CallerError, Code.DEADLINE_EXCEEDED, NOTHING),
     (Reason.CANCELLED, CallerError, Code.CANCELLED, NOTHING),
+    (Reason.STORE_UNAVAILABLE, PolicyError, Code.UNAVAILABLE, {"RetryInfo"}),
     (Reason.NOT_IMPLEMENTED, CallerError, Code.UNIMPLEMENTED, NOTHING),
     (Reason.INTERNAL, InternalError, Code.INTERNAL, NOTHING),
 ]

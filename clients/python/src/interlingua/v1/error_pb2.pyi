@@ -152,6 +152,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     id.
     Example: {reason: "ERROR_REASON_INTERNAL", metadata: {operation_id: "01J..."}}.
     """
+    ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 28
+    """UNAVAILABLE with RetryInfo: the gateway's own database does not answer. Only methods that report
+    or change what is in it fail so: no call to a model waits for it.
+    Example: {reason: "ERROR_REASON_STORE_UNAVAILABLE"}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed.
@@ -292,5 +297,10 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 27
 """INTERNAL: a fault of the gateway. Nothing more is told; its log has more under the operation
 id.
 Example: {reason: "ERROR_REASON_INTERNAL", metadata: {operation_id: "01J..."}}.
+"""
+ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 28
+"""UNAVAILABLE with RetryInfo: the gateway's own database does not answer. Only methods that report
+or change what is in it fail so: no call to a model waits for it.
+Example: {reason: "ERROR_REASON_STORE_UNAVAILABLE"}.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

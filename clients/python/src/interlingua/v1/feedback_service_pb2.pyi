@@ -57,7 +57,10 @@ class RecordFeedbackRequest(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     operation_id: _builtins.str
-    """The operation that it is about. Empty if `query` and `response` say it."""
+    """The operation that it is about. Empty if `query` and `response` say it. It is not looked up
+    now: feedback on an operation that is not in the ledger, or is another tenant's, counts as
+    feedback without an operation.
+    """
     useful: _builtins.bool
     """Whether the answer was of use."""
     correction: _builtins.str
@@ -170,7 +173,7 @@ class GetInsightsRequest(_message.Message):
     INTERVAL_FIELD_NUMBER: _builtins.int
     MAX_CORRECTIONS_FIELD_NUMBER: _builtins.int
     interval: _usage_service_pb2.UsageInterval.ValueType
-    """In which steps."""
+    """In which steps, by when the feedback was given. At most 10,000 of them."""
     max_corrections: _builtins.int
     """At most this many corrections a group; 0 means 10."""
     @_builtins.property
@@ -183,7 +186,9 @@ class GetInsightsRequest(_message.Message):
 
     @_builtins.property
     def group_by(self) -> _containers.RepeatedScalarFieldContainer[_usage_service_pb2.UsageDimension.ValueType]:
-        """In which groups; empty means one group."""
+        """In which groups; empty means one group. User and key are those of the operation; feedback
+        without an operation has an empty value for all but the tenant.
+        """
 
     def __init__(
         self,
@@ -210,23 +215,29 @@ class GetInsightsResponse(_message.Message):
 
     TOTAL_FIELD_NUMBER: _builtins.int
     GROUPS_FIELD_NUMBER: _builtins.int
+    OMITTED_GROUPS_FIELD_NUMBER: _builtins.int
+    omitted_groups: _builtins.int
+    """How many more groups there are; their feedback is in `total` alone."""
     @_builtins.property
     def total(self) -> Global___Insights:
         """Of everything that matched."""
 
     @_builtins.property
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___InsightsGroup]:
-        """Group by group and step by step."""
+        """Group by group and step by step, by time and then by how much feedback, most first; at most
+        1,000 groups.
+        """
 
     def __init__(
         self,
         *,
         total: Global___Insights | None = ...,
         groups: _abc.Iterable[Global___InsightsGroup] | None = ...,
+        omitted_groups: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "omitted_groups", b"omitted_groups", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -34,7 +34,9 @@ class FeedbackServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> FeedbackServiceAsyncStub: ...
     RecordFeedback: _grpc.UnaryUnaryMultiCallable[_feedback_service_pb2.RecordFeedbackRequest, _feedback_service_pb2.RecordFeedbackResponse]
-    """Records one piece of feedback."""
+    """Records one piece of feedback. It is kept safely when this returns, and shows in GetInsights
+    within seconds.
+    """
     GetInsights: _grpc.UnaryUnaryMultiCallable[_feedback_service_pb2.GetInsightsRequest, _feedback_service_pb2.GetInsightsResponse]
     """What the feedback of a time range adds up to."""
 
@@ -44,7 +46,9 @@ class FeedbackServiceAsyncStub(FeedbackServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RecordFeedback: _aio.UnaryUnaryMultiCallable[_feedback_service_pb2.RecordFeedbackRequest, _feedback_service_pb2.RecordFeedbackResponse]  # type: ignore[assignment]
-    """Records one piece of feedback."""
+    """Records one piece of feedback. It is kept safely when this returns, and shows in GetInsights
+    within seconds.
+    """
     GetInsights: _aio.UnaryUnaryMultiCallable[_feedback_service_pb2.GetInsightsRequest, _feedback_service_pb2.GetInsightsResponse]  # type: ignore[assignment]
     """What the feedback of a time range adds up to."""
 
@@ -57,7 +61,9 @@ class FeedbackServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _feedback_service_pb2.RecordFeedbackRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_feedback_service_pb2.RecordFeedbackResponse, _abc.Awaitable[_feedback_service_pb2.RecordFeedbackResponse]]:
-        """Records one piece of feedback."""
+        """Records one piece of feedback. It is kept safely when this returns, and shows in GetInsights
+        within seconds.
+        """
 
     @_abc_1.abstractmethod
     def GetInsights(

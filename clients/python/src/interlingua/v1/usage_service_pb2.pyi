@@ -65,13 +65,13 @@ class _UsageDimensionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UsageD
     USAGE_DIMENSION_API_KEY: _UsageDimension.ValueType  # 3
     """By API key."""
     USAGE_DIMENSION_USER: _UsageDimension.ValueType  # 4
-    """By end user."""
+    """By end user; operations that name none are in no group."""
     USAGE_DIMENSION_MODEL: _UsageDimension.ValueType  # 5
     """By alias."""
     USAGE_DIMENSION_PROVIDER: _UsageDimension.ValueType  # 6
     """By provider."""
     USAGE_DIMENSION_TAG: _UsageDimension.ValueType  # 7
-    """By tag; an operation with several tags counts in each."""
+    """By tag; an operation with several tags counts in each, one without any in none."""
 
 class UsageDimension(_UsageDimension, metaclass=_UsageDimensionEnumTypeWrapper):
     """By what totals are grouped."""
@@ -85,13 +85,13 @@ USAGE_DIMENSION_PROJECT: UsageDimension.ValueType  # 2
 USAGE_DIMENSION_API_KEY: UsageDimension.ValueType  # 3
 """By API key."""
 USAGE_DIMENSION_USER: UsageDimension.ValueType  # 4
-"""By end user."""
+"""By end user; operations that name none are in no group."""
 USAGE_DIMENSION_MODEL: UsageDimension.ValueType  # 5
 """By alias."""
 USAGE_DIMENSION_PROVIDER: UsageDimension.ValueType  # 6
 """By provider."""
 USAGE_DIMENSION_TAG: UsageDimension.ValueType  # 7
-"""By tag; an operation with several tags counts in each."""
+"""By tag; an operation with several tags counts in each, one without any in none."""
 Global___UsageDimension: _TypeAlias = UsageDimension  # noqa: Y015
 
 class _UsageInterval:
@@ -210,8 +210,13 @@ class GetUsageRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     GROUP_BY_FIELD_NUMBER: _builtins.int
     INTERVAL_FIELD_NUMBER: _builtins.int
+    MAX_GROUPS_FIELD_NUMBER: _builtins.int
     interval: Global___UsageInterval.ValueType
-    """In which steps."""
+    """In which steps. At most 10,000 of them."""
+    max_groups: _builtins.int
+    """At most this many groups, the dearest over the whole range. 0 means 1000; groups times steps
+    are never more than 10,000.
+    """
     @_builtins.property
     def time_range(self) -> Global___TimeRange:
         """Over which time."""
@@ -231,10 +236,11 @@ class GetUsageRequest(_message.Message):
         filter: Global___OperationFilter | None = ...,
         group_by: _abc.Iterable[Global___UsageDimension.ValueType] | None = ...,
         interval: Global___UsageInterval.ValueType = ...,
+        max_groups: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "time_range", b"time_range"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "group_by", b"group_by", "interval", b"interval", "time_range", b"time_range"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "group_by", b"group_by", "interval", b"interval", "max_groups", b"max_groups", "time_range", b"time_range"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -248,6 +254,9 @@ class GetUsageResponse(_message.Message):
 
     TOTAL_FIELD_NUMBER: _builtins.int
     GROUPS_FIELD_NUMBER: _builtins.int
+    OMITTED_GROUPS_FIELD_NUMBER: _builtins.int
+    omitted_groups: _builtins.int
+    """How many more groups there are; their operations are in `total` alone."""
     @_builtins.property
     def total(self) -> Global___UsageTotals:
         """Of everything that matched."""
@@ -261,10 +270,11 @@ class GetUsageResponse(_message.Message):
         *,
         total: Global___UsageTotals | None = ...,
         groups: _abc.Iterable[Global___UsageGroup] | None = ...,
+        omitted_groups: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "omitted_groups", b"omitted_groups", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -342,6 +352,10 @@ class UsageTotals(_message.Message):
     MEAN_LATENCY_FIELD_NUMBER: _builtins.int
     P95_LATENCY_FIELD_NUMBER: _builtins.int
     FAILURES_BY_REASON_FIELD_NUMBER: _builtins.int
+    P50_LATENCY_FIELD_NUMBER: _builtins.int
+    P99_LATENCY_FIELD_NUMBER: _builtins.int
+    MEAN_TIME_TO_FIRST_TOKEN_FIELD_NUMBER: _builtins.int
+    COST_NANO_USD_PER_THOUSAND_TOKENS_FIELD_NUMBER: _builtins.int
     operations: _builtins.int
     """How many."""
     failed: _builtins.int
@@ -352,13 +366,17 @@ class UsageTotals(_message.Message):
     """How many had a model of unknown price and are not in `cost`."""
     cache_hits: _builtins.int
     """How many were answered from the cache."""
+    cost_nano_usd_per_thousand_tokens: _builtins.int
+    """Mean cost of 1,000 tokens whose price is known, input and output together; 1e-9 USD. Unset
+    without any.
+    """
     @_builtins.property
     def usage(self) -> _generate_pb2.Usage:
         """Their tokens."""
 
     @_builtins.property
     def cost(self) -> _generate_pb2.Cost:
-        """What they cost, as far as prices are known."""
+        """What they cost, as far as prices are known. Unset if the price of none is known."""
 
     @_builtins.property
     def mean_latency(self) -> _duration_pb2.Duration:
@@ -366,11 +384,23 @@ class UsageTotals(_message.Message):
 
     @_builtins.property
     def p95_latency(self) -> _duration_pb2.Duration:
-        """95 of 100 took at most this."""
+        """95 of 100 took at most this. Percentiles are upper bounds: at most 1.42 times what it was."""
 
     @_builtins.property
     def failures_by_reason(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Failures by reason: a value of ErrorReason to how many."""
+
+    @_builtins.property
+    def p50_latency(self) -> _duration_pb2.Duration:
+        """Half of them took at most this."""
+
+    @_builtins.property
+    def p99_latency(self) -> _duration_pb2.Duration:
+        """99 of 100 took at most this."""
+
+    @_builtins.property
+    def mean_time_to_first_token(self) -> _duration_pb2.Duration:
+        """Mean time from acceptance to the first event, of those that had one. Unset without any."""
 
     def __init__(
         self,
@@ -385,12 +415,18 @@ class UsageTotals(_message.Message):
         mean_latency: _duration_pb2.Duration | None = ...,
         p95_latency: _duration_pb2.Duration | None = ...,
         failures_by_reason: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        p50_latency: _duration_pb2.Duration | None = ...,
+        p99_latency: _duration_pb2.Duration | None = ...,
+        mean_time_to_first_token: _duration_pb2.Duration | None = ...,
+        cost_nano_usd_per_thousand_tokens: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "mean_latency", b"mean_latency", "p95_latency", b"p95_latency", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_nano_usd_per_thousand_tokens", b"_cost_nano_usd_per_thousand_tokens", "cost", b"cost", "cost_nano_usd_per_thousand_tokens", b"cost_nano_usd_per_thousand_tokens", "mean_latency", b"mean_latency", "mean_time_to_first_token", b"mean_time_to_first_token", "p50_latency", b"p50_latency", "p95_latency", b"p95_latency", "p99_latency", b"p99_latency", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_hits", b"cache_hits", "cancelled", b"cancelled", "cost", b"cost", "failed", b"failed", "failures_by_reason", b"failures_by_reason", "mean_latency", b"mean_latency", "operations", b"operations", "p95_latency", b"p95_latency", "unpriced_operations", b"unpriced_operations", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_nano_usd_per_thousand_tokens", b"_cost_nano_usd_per_thousand_tokens", "cache_hits", b"cache_hits", "cancelled", b"cancelled", "cost", b"cost", "cost_nano_usd_per_thousand_tokens", b"cost_nano_usd_per_thousand_tokens", "failed", b"failed", "failures_by_reason", b"failures_by_reason", "mean_latency", b"mean_latency", "mean_time_to_first_token", b"mean_time_to_first_token", "operations", b"operations", "p50_latency", b"p50_latency", "p95_latency", b"p95_latency", "p99_latency", b"p99_latency", "unpriced_operations", b"unpriced_operations", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__cost_nano_usd_per_thousand_tokens: _TypeAlias = _typing.Literal["cost_nano_usd_per_thousand_tokens"]  # noqa: Y015
+    _WhichOneofArgType__cost_nano_usd_per_thousand_tokens: _TypeAlias = _typing.Literal["_cost_nano_usd_per_thousand_tokens", b"_cost_nano_usd_per_thousand_tokens"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_nano_usd_per_thousand_tokens) -> _WhichOneofReturnType__cost_nano_usd_per_thousand_tokens | None: ...
 
 Global___UsageTotals: _TypeAlias = UsageTotals  # noqa: Y015
 

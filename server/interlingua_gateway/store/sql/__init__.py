@@ -1,0 +1,1 @@
+"""SQLite and PostgreSQL behind one schema; its modules are imported behind the request path."""

@@ -1,0 +1,119 @@
+"""Connections to SQLite and PostgreSQL: one engine that writes, one that only reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import msgspec
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from interlingua_gateway.core.errors import InternalError
+
+CONNECT_TIMEOUT_S: Final = 5
+POOL_TIMEOUT_S: Final = 5
+MIN_CACHE_KIB: Final = 16 * 1024
+
+OnConnect: TypeAlias = Callable[[DBAPIConnection, ConnectionPoolEntry], None]
+
+
+class SqlSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the database is: a PostgreSQL at `url` (libpq's form), or else a SQLite file.
+
+    `statement_timeout_s` bounds each statement in PostgreSQL, and the wait for a lock in SQLite.
+    """
+
+    path: Path
+    url: str | None = None
+    password: str | None = None
+    statement_timeout_s: float = 30.0
+
+    def __repr__(self) -> str:
+        return "SqlSettings(...)"
+
+
+def engines(settings: SqlSettings, readers: int) -> tuple[Engine, Engine]:
+    """The engine of the one writer and that of `readers` readers; nothing is connected yet.
+
+    Raises:
+        InternalError: `url` cannot be used.
+    """
+    make = _sqlite if settings.url is None else _postgresql
+    return make(settings, 1, writes=True), make(settings, readers, writes=False)
+
+
+def _sqlite(settings: SqlSettings, connections: int, *, writes: bool) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(settings.path)),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT_S,
+        connect_args={"timeout": settings.statement_timeout_s},
+    )
+    event.listen(engine, "connect", _prepare_writer if writes else _prepare_reader)
+    # The driver's own way of opening transactions would leave changes of the schema out of them.
+    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+    event.listen(engine, "begin", lambda connection: _execute(connection, begin))
+    return engine
+
+
+def _prepare_writer(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # FULL: what is committed also survives a power failure, as in PostgreSQL.
+    _pragmas(raw, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+
+
+def _prepare_reader(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    _pragmas(raw, "query_only=ON")
+
+
+def _pragmas(raw: DBAPIConnection, *pragmas: str) -> None:
+    raw.isolation_level = None
+    cursor = raw.cursor()
+    for pragma in (*pragmas, f"cache_size=-{MIN_CACHE_KIB}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _postgresql(settings: SqlSettings, connections: int, *, writes: bool) -> Engine:
+    try:
+        url = make_url(settings.url or "").set(drivername="postgresql+psycopg")
+    except ArgumentError:
+        raise InternalError("database.url is not an address of a PostgreSQL.") from None
+    if settings.password is not None:
+        url = url.set(password=settings.password)
+    try:
+        engine = create_engine(
+            url,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT_S,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT_S,
+                "application_name": "interlingua",
+                # A server that vanished without a word is noticed in this time (milliseconds).
+                "tcp_user_timeout": int(settings.statement_timeout_s * 1000),
+                # Poolers between the gateway and PostgreSQL do not know prepared statements.
+                "prepare_threshold": None,
+            },
+        )
+    except ModuleNotFoundError as error:
+        raise InternalError(
+            "PostgreSQL is configured, but its library is missing: install "
+            "interlingua-gateway[postgres]."
+        ) from error
+    timeout = f"SET LOCAL statement_timeout = {int(settings.statement_timeout_s * 1000)}"
+    # Whatever the server's own setting: the spool forgets what is committed.
+    begin = f"{timeout}; SET LOCAL synchronous_commit = on"
+    if not writes:
+        begin = f"{timeout}; SET TRANSACTION READ ONLY"
+    event.listen(engine, "begin", lambda connection: _execute(connection, begin))
+    return engine
+
+
+def _execute(connection: Connection, statement: str) -> None:
+    connection.exec_driver_sql(statement)

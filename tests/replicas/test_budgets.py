@@ -1,0 +1,223 @@
+"""Three gateways, one Redis and one PostgreSQL: no crowd spends more than a hard budget."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import psycopg
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+from redis.asyncio import Redis
+
+from interlingua.v1 import admin_service_pb2, generate_pb2
+from tests.support.gateway import UNFORGIVING
+from tests.support.gateway_process import GatewayProcess
+from tests.support.postgres_server import PostgresServer
+from tests.support.redis_server import RedisServer, redis_server
+from tests.support.requests import ask
+
+PROCESSES = 3
+CALLERS = 50
+LIMIT = 2_000_000_000
+POT = "{interlingua}:budget:all:gateway:total"
+# An output token costs a thousandth of a dollar, an input token a millionth.
+PRICE = {"input_usd_per_million": 1, "output_usd_per_million": 1000}
+OUTPUT_TOKENS = 12
+MOST = OUTPUT_TOKENS * 1_000_000 + 40 * 1_000  # what one call can cost, in 1e-9 USD
+WORDS = "one two three four five six seven eight"
+SCRIPTS = {
+    "whole": [{"do": "say", "text": WORDS}],
+    "slow": [{"do": "say", "text": WORDS, "pause_s": 0.005}],
+    "broken": [{"do": "say", "text": "one two"}, {"do": "fail"}],
+    "refused": [{"do": "fail"}],
+    "stalled": [{"do": "say", "text": "one two"}, {"do": "hang"}],
+}
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+class Cluster:
+    """The gateways, what they share, and what became of the calls."""
+
+    def __init__(
+        self, gateways: Sequence[GatewayProcess], redis: RedisServer, database: str
+    ) -> None:
+        self.gateways = gateways
+        self.tally: Counter[str] = Counter()
+        self._redis = redis
+        self._database = database
+
+    async def crowd(self, calls: int) -> None:
+        """50 callers at once, each of which makes `calls` calls of all kinds, one by one."""
+        await asyncio.gather(*(self._caller(number, calls) for number in range(CALLERS)))
+
+    async def _caller(self, number: int, calls: int) -> None:
+        chance = random.Random(number)
+        for turn in range(calls):
+            gateway = self.gateways[(number + turn) % PROCESSES]
+            model = chance.choice(tuple(SCRIPTS))
+            self.tally[await self.call(gateway, model)] += 1
+
+    async def call(self, gateway: GatewayProcess, model: str) -> str:
+        """Why it failed, or empty. Of a stream that would take long two messages are read."""
+        sampling = generate_pb2.SamplingOptions(max_output_tokens=OUTPUT_TOKENS)
+        request = ask("hello", model=model, sampling=sampling)
+        try:
+            if model in ("slow", "stalled"):
+                stream = gateway.calls.StreamGenerate(request, timeout=30)
+                for _ in range(3):
+                    await stream.read()
+                stream.cancel()
+            else:
+                await gateway.calls.Generate(request, timeout=30)
+        except grpc.aio.AioRpcError as error:
+            return _reason(error)
+        return ""
+
+    async def until_refused(self) -> None:
+        """One call after the other until the budget has no room for another one."""
+        while await self.call(self.gateways[0], "whole") != "BUDGET_EXCEEDED":
+            pass
+
+    async def pot(self) -> dict[str, int]:
+        """The fields of the pot in Redis, once no call holds anything of it."""
+        client = Redis.from_url(self._redis.url)
+        try:
+            while True:
+                found = await client.hgetall(POT)
+                fields = {name.decode(): int(value) for name, value in found.items()}
+                if not fields.get("held") and not await client.zcard(POT + ":leases"):
+                    return fields
+        finally:
+            await client.aclose()
+
+    async def spent(self, gateway: GatewayProcess | None = None) -> int:
+        """What a gateway says."""
+        response = await (gateway or self.gateways[0]).admin.ListBudgets(
+            admin_service_pb2.ListBudgetsRequest()
+        )
+        (budget,) = response.budgets
+        return int(budget.spent_nano_usd)
+
+    async def ledger(self, until: Callable[[int], bool]) -> int:
+        """What the ledger says, once that is so."""
+        async with await psycopg.AsyncConnection.connect(
+            self._database, autocommit=True
+        ) as connection:
+            while True:
+                cursor = await connection.execute("SELECT sum(cost_nano_usd) FROM operations")
+                row = await cursor.fetchone()
+                assert row is not None
+                if until(int(row[0] or 0)):
+                    return int(row[0] or 0)
+
+
+@asynccontextmanager
+async def cluster(redis: RedisServer, database: str, directory: Path) -> AsyncIterator[Cluster]:
+    models = [
+        {"name": name, "targets": [{"provider": "stage", "model": name, "price": PRICE}]}
+        for name in SCRIPTS
+    ]
+    tree = {
+        "providers": {"stage": {"kind": "scripted", "script": SCRIPTS}},
+        "models": models,
+        "routing": UNFORGIVING,
+        "auth": {"anonymous": ["inference", "admin"]},
+        "database": {"url": database},
+        # Long, so that a busy machine does not look like an outage.
+        "redis": {"url": redis.url, "timeout_s": 5},
+        "budgets": {"rules": [{"name": "all", "period": "total", "limit_usd": LIMIT / 1e9}]},
+    }
+    gateways = [GatewayProcess(tree, directory / str(number)) for number in range(PROCESSES)]
+    for gateway in gateways:
+        gateway.start()
+    try:
+        await asyncio.gather(*(gateway.serving() for gateway in gateways))
+        yield Cluster(gateways, redis, database)
+    finally:
+        for gateway in gateways:
+            await gateway.aclose()
+
+
+async def test_a_crowd_cannot_overspend(
+    redis: RedisServer, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """Whole answers, broken ones, refused ones and streams that are cancelled in the middle: the
+    sum never passes the limit, and when all is over nothing is held and the ledger agrees."""
+    async with cluster(redis, postgres.new_database(), tmp_path) as gateways:
+        await gateways.crowd(20)
+        await gateways.until_refused()
+        pot = await gateways.pot()
+        spent = pot["spent"] + pot.get("base", 0)
+        print(gateways.tally, pot)
+        assert gateways.tally["BUDGET_EXCEEDED"] > 0
+        assert gateways.tally[""] > 100
+        assert LIMIT - MOST <= spent <= LIMIT
+        assert [await gateways.spent(one) for one in gateways.gateways] == [spent] * PROCESSES
+        assert await gateways.ledger(lambda found: found >= spent) == spent
+
+
+async def test_spending_is_not_forgotten(
+    redis: RedisServer, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """Redis loses its memory; then Redis and all gateways die at once: PostgreSQL remembers."""
+    async with cluster(redis, postgres.new_database(), tmp_path) as gateways:
+        await gateways.crowd(4)
+        pot = await gateways.pot()
+        spent = pot["spent"] + pot.get("base", 0)
+        assert 0 < spent < LIMIT
+        redis.kill()
+        redis.start()
+        for gateway in gateways.gateways:
+            await gateways.call(gateway, "refused")
+        client = Redis.from_url(redis.url)
+        while await _writers(client) < PROCESSES:
+            pass
+        await client.aclose()
+        assert [await gateways.spent(one) for one in gateways.gateways] == [spent] * PROCESSES
+        await gateways.until_refused()
+        pot = await gateways.pot()
+        spent = pot["spent"] + pot["base"]
+        assert LIMIT - MOST <= spent <= LIMIT
+        # kill -9, before the journal of the last second can be in the database.
+        for gateway in gateways.gateways:
+            gateway.kill()
+        redis.kill()
+        redis.start()
+        for gateway in gateways.gateways:
+            gateway.start()
+        await asyncio.gather(*(gateway.serving() for gateway in gateways.gateways))
+        await gateways.ledger(lambda found: found >= spent)
+        while await gateways.spent() < spent:
+            pass
+        assert await gateways.spent() == spent
+        assert await gateways.call(gateways.gateways[1], "whole") == "BUDGET_EXCEEDED"
+
+
+async def _writers(client: Redis) -> int:
+    """How many gateways use Redis again: each one writes when it finds it."""
+    rows = await client.client_list()
+    return sum(row["cmd"] in ("set", "evalsha", "eval") for row in rows)
+
+
+def _reason(error: grpc.aio.AioRpcError) -> str:
+    metadata = error.trailing_metadata()
+    found = dict(metadata or ()).get("grpc-status-details-bin")
+    if not isinstance(found, bytes):
+        return str(error.code())
+    info = error_details_pb2.ErrorInfo()
+    for detail in status_pb2.Status.FromString(found).details:
+        detail.Unpack(info)
+    return info.reason.removeprefix("ERROR_REASON_")

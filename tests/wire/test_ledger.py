@@ -1,0 +1,201 @@
+"""What a gateway records of real calls, through spool and database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import grpc
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from interlingua.v1 import generate_pb2
+from interlingua_gateway.store.sql.ledger_tables import OPERATIONS
+from tests.support.databases import KINDS
+from tests.support.failures import failure
+from tests.support.gateway import Running, openai, scripted
+from tests.support.http_get import http_get
+from tests.support.ledger import counted, ids
+from tests.support.postgres_server import PostgresServer, postgres_server
+from tests.support.requests import ask, embed
+from tests.support.upstream import Upstream, always
+from tests.support.upstream import whole as whole_answer
+
+TREE = scripted(
+    broken=[{"do": "say", "text": "so far"}, {"do": "fail", "message": "gone"}],
+    hang=[{"do": "say", "text": "so far"}, {"do": "hang"}],
+)
+
+WITHOUT_USAGE = (
+    b'{"id":"x","model":"m","choices":[{"index":0,"finish_reason":"stop",'
+    b'"message":{"role":"assistant","content":"one two"}}]}'
+)
+
+
+async def rows(gateway: Running) -> list[dict[str, object]]:
+    """All operations, in the order of their ids, after everything is flushed."""
+    await gateway.built.ledger.finish()
+    query = select(OPERATIONS).order_by(OPERATIONS.c.operation_id)
+    database = await gateway.built.databases.open()
+    return await database.read(lambda c: [dict(row) for row in c.execute(query).mappings()])
+
+
+@pytest.fixture(params=KINDS)
+def database_of(request: pytest.FixtureRequest) -> dict[str, object]:
+    """The section `database` of a configuration."""
+    if request.param == "sqlite":
+        return {}
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return {"database": {"url": server.new_database()}}
+
+
+async def test_every_kind_of_operation_is_a_row(start, database_of) -> None:
+    gateway = await start({**TREE, **database_of})
+    calls = gateway.calls
+    whole = await calls.Generate(ask("one two", tags=["t"], metadata={"a": "b"}, user="ann"))
+    events = [event async for event in calls.StreamGenerate(ask("three"))]
+    vectors = await calls.Embed(embed("x", "y"))
+    batch = generate_pb2.BatchGenerateRequest(
+        requests=[ask("item"), ask("item", model="broken"), ask("item", model="nowhere")]
+    )
+    items = [item async for item in calls.BatchGenerate(batch)]
+    counted_tokens = await calls.CountTokens(generate_pb2.CountTokensRequest(request=ask("n")))
+    assert counted_tokens.input_tokens
+    found = {row["operation_id"]: row for row in await rows(gateway)}
+    first = found.pop(whole.operation_id)
+    assert (first["method"], first["end_user"], first["model"]) == ("Generate", "ann", "default")
+    assert (first["input_tokens"], first["output_tokens"]) == (2, 2)
+    assert first["accepted_at_ms"] == whole.answered_by.accepted_at.ToMilliseconds()
+    details = msgspec.json.decode(first["details"])
+    assert details["tags"] == ["t"]
+    assert details["metadata"] == {"a": "b"}
+    assert [attempt["deployment"] for attempt in details["attempts"]] == ["stage/echo"]
+    second = found.pop(events[0].start.operation_id)
+    assert (second["method"], second["output_tokens"]) == ("StreamGenerate", 1)
+    assert second["first_event_us"] is not None
+    third = found.pop(vectors.operation_id)
+    assert (third["method"], third["input_tokens"]) == ("Embed", vectors.usage.input_tokens)
+    answered = [item.response.operation_id for item in items if item.HasField("response")]
+    assert found.pop(answered[0])["method"] == "BatchGenerate"
+    left = Counter((row["method"], row["reason"]) for row in found.values())
+    left.pop(("CountTokens", ""), None)
+    assert left == {
+        ("BatchGenerate", "UPSTREAM_UNAVAILABLE"): 1,
+        ("BatchGenerate", "MODEL_NOT_FOUND"): 1,
+    }
+
+
+async def test_what_a_whole_answer_says_is_what_is_recorded(start) -> None:
+    """The provider says no usage: what is estimated when all has come is in both."""
+    async with Upstream(always(whole_answer(WITHOUT_USAGE))) as upstream:
+        gateway = await start(openai(upstream.url, price=True), environment={"UP_KEY": "k"})
+        whole = await gateway.calls.Generate(ask("a b c"))
+    (row,) = await rows(gateway)
+    assert whole.usage.estimated
+    assert whole.usage.output_tokens > 0
+    assert row["input_tokens"] == whole.usage.input_tokens
+    assert row["output_tokens"] == whole.usage.output_tokens
+    assert row["cost_nano_usd"] == whole.cost.cost_nano_usd > 0
+
+
+async def test_breaks_and_cancellations_are_recorded_with_what_was_made(start) -> None:
+    gateway = await start(TREE)
+    broken = await failure(gateway.calls.StreamGenerate(ask(model="broken")))
+    assert broken.reason == "STREAM_BROKEN"
+    call = gateway.calls.StreamGenerate(ask(model="hang"))
+    while (await call.read()).WhichOneof("event") != "text_delta":
+        pass
+    call.cancel()
+    await asyncio.wait_for(gateway.built.grpc.front.drained(), 5)
+    first, second = await rows(gateway)
+    assert (first["outcome"], first["provider"]) == ("failed", "stage")
+    assert first["output_tokens"] == int(broken.metadata["output_tokens"])
+    assert (second["outcome"], second["reason"]) == ("cancelled", "CANCELLED")
+    assert second["usage_estimated"]
+    assert second["output_tokens"] > 0
+
+
+async def test_nothing_is_recorded_where_that_is_configured(start, tmp_path) -> None:
+    gateway = await start({**TREE, "ledger": {"enabled": False}})
+    await gateway.calls.Generate(ask())
+    await gateway.built.ledger.finish()
+    assert not (gateway.config.data_dir / "spool").exists()
+    assert not gateway.built.databases.exists
+
+
+async def test_texts_are_kept_redacted_where_that_is_configured(start) -> None:
+    gateway = await start({**TREE, "ledger": {"texts": {"keep": "redacted"}}})
+    await gateway.calls.Generate(ask("write to ann@example.org"))
+    await gateway.built.ledger.finish()
+    files = [path for path in gateway.config.data_dir.rglob("*") if path.is_file()]
+    kept = b"".join(path.read_bytes() for path in files)
+    assert b"write to [redacted]" in kept
+    assert b"ann@example.org" not in kept
+
+
+async def test_a_full_spool_refuses_calls_until_the_database_takes_it(start) -> None:
+    with postgres_server() as server:
+        ledger = {"spool_max_bytes": 1024 * 1024}
+        gateway = await start({**TREE, "ledger": ledger, "database": {"url": server.url()}})
+        server.stop()
+        large = ask("x", metadata={"large": "y" * 400_000})
+        for _ in range(3):
+            await gateway.calls.Generate(large)
+        refused = await failure(gateway.calls.Generate(ask()))
+        assert (refused.code, refused.reason) == (
+            grpc.StatusCode.UNAVAILABLE,
+            "STORE_UNAVAILABLE",
+        )
+        assert refused.retry_s
+        server.start()
+        await gateway.built.ledger.finish()
+        await gateway.calls.Generate(ask())
+        assert len(await rows(gateway)) == 4
+
+
+async def test_an_outage_of_postgresql_under_load_is_not_felt(start) -> None:
+    """No call fails, the gateway stays ready, and afterwards each operation is there once."""
+    with postgres_server() as server:
+        gateway = await start(
+            {
+                **TREE,
+                "http": {"listen": "127.0.0.1:0"},
+                "ledger": {"flush_interval_s": 0.01},
+                "database": {"url": server.url()},
+            }
+        )
+        answered: list[str] = []
+        stop = asyncio.Event()
+
+        async def caller() -> None:
+            while not stop.is_set():
+                answered.append((await gateway.calls.Generate(ask())).operation_id)
+                events = [event async for event in gateway.calls.StreamGenerate(ask())]
+                answered.append(events[0].start.operation_id)
+
+        async def until(metric: str, least: float) -> float:
+            """Calls go on until the metric says so; returns what it says."""
+            value = -1.0
+            while value < least:
+                text = (await http_get(gateway.built.http.address, "/metrics")).text
+                (line,) = (line for line in text.splitlines() if line.startswith(f"{metric} "))
+                value = float(line.split()[1])
+                ready = await http_get(gateway.built.http.address, "/readyz")
+                assert ready.status == 200
+            return value
+
+        callers = [asyncio.create_task(caller()) for _ in range(16)]
+        await until("interlingua_ledger_written_records_total", 50)
+        await asyncio.to_thread(server.stop)
+        await until("interlingua_ledger_flush_failures_total", 2)
+        waiting = await until("interlingua_ledger_waiting_records", 0)
+        await until("interlingua_ledger_waiting_records", waiting + 200)
+        await asyncio.to_thread(server.start)
+        stop.set()
+        await asyncio.gather(*callers)
+        await gateway.built.ledger.finish()
+        database = await gateway.built.databases.open()
+        assert await ids(database) == sorted(answered)
+        assert (await counted(database))["operations"] == len(answered)
+        assert (await counted(database, step_s=86400))["operations"] == len(answered)
