@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from interlingua_gateway.core.errors import CallerError, Reason
-from interlingua_gateway.core.target import Capability, Chains
+from interlingua_gateway.core.target import Capability, Chains, Classifier, Hedge, Model, Route
 from interlingua_gateway.core.types import (
     FormatKind,
     Media,
@@ -175,3 +175,40 @@ def test_rules(clock: ManualClock, fields: dict[str, object], alias: str) -> Non
     stage = Stage(clock, *(model(name, name) for name in names), rules=RULES)
     fields.setdefault("request", request())
     assert order(stage, **fields) == [alias]
+
+
+def prospect(stage: Stage, **fields: object) -> tuple[list[str], bool]:
+    """The deployments that a budget must hold for, and whether two of them may be paid for."""
+    found = stage.planner.prospect(wishing(clock=stage.clock, **fields))
+    return [t.deployment for t in found.targets], found.twice
+
+
+def test_a_prospect_has_fallbacks_and_detours(clock: ManualClock) -> None:
+    chains = Chains(general=("n",), context_window=("long",), content_policy=("bold",))
+    stage = Stage(
+        clock, model("m", "a", fallbacks=chains), model("n", "b"), model("long", "c"),
+        model("bold", "d"), model("h", "e", hedge=Hedge(after_s=1.0)),
+    )  # fmt: skip
+    assert prospect(stage) == (["a", "b", "c", "d"], False)
+    assert prospect(stage, continue_broken_stream=True)[1]
+    assert prospect(stage, alias="h") == (["e"], True)
+
+
+def test_a_prospect_has_a_classifier_and_every_route_that_can_serve(clock: ManualClock) -> None:
+    routes = (Route("direct", "Facts.", "fast"), Route("deep", "Proofs.", "slow"))
+    classifier = Classifier(
+        model="cheap", routes=routes, default=routes[0], timeout_s=1.0, cache_ttl_s=60.0,
+        max_characters=1000, configuration="c",
+    )  # fmt: skip
+    stage = Stage(
+        clock,
+        Model(name="auto", targets=(), classifier=classifier),
+        model("cheap", "cheap"),
+        model("fast", target("fast", capabilities=frozenset({CHAT}))),
+        model("slow", target("slow", capabilities=frozenset({CHAT, TOOLS}))),
+    )
+    assert prospect(stage, alias="auto") == (["cheap", "fast", "slow"], True)
+    demanding = frozenset({TOOLS})
+    assert prospect(stage, alias="auto", required=demanding) == (["cheap", "slow"], True)
+    with pytest.raises(CallerError, match="image_input"):
+        prospect(stage, alias="auto", required=frozenset({IMAGES}))
