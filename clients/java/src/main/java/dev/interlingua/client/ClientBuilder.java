@@ -107,7 +107,9 @@ public final class ClientBuilder {
     BearerToken bearer = token == null ? null : new BearerToken(token);
     ManagedChannel connection = channel.build();
     CallDefaults defaults = new CallDefaults(new TimeLimits(timeout), bearer, traceparent);
-    return new InterlinguaClient(connection, ClientInterceptors.intercept(connection, defaults));
+    QuickReconnect reconnect = new QuickReconnect(connection, System::nanoTime);
+    return new InterlinguaClient(
+        connection, ClientInterceptors.intercept(connection, defaults, reconnect));
   }
 
   private String target() {
