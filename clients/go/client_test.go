@@ -252,8 +252,8 @@ func TestTheContextEndsAStreamThatIsWaitedFor(t *testing.T) {
 	if _, err := client.Stream(ctx, interlingua.Prompt("Hi")).Collect(); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
+	short, release := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer release()
 	if _, err := client.Stream(short, interlingua.Prompt("Hi")).Collect(); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
