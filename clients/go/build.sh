@@ -51,7 +51,7 @@ package() {
 
 # A module outside of the tree that requires the packed one and streams one answer.
 consumer() {
-  local work known
+  local known
   work=$(mktemp -d)
   known="$(go env GOMODCACHE)/cache/download" # what this client was built with, as a proxy
   trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT

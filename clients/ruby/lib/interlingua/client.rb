@@ -64,11 +64,12 @@ module Interlingua
       "grpc.max_receive_message_length" => MAX_MESSAGE_BYTES,
       "grpc.max_send_message_length" => MAX_MESSAGE_BYTES,
       # The gateway refuses pings that come more often than every 5 seconds.
-      "grpc.keepalive_time_ms" => 60_000,
-      "grpc.keepalive_timeout_ms" => 20_000,
+      "grpc.keepalive_time_ms" => 30_000,
+      "grpc.keepalive_timeout_ms" => 10_000,
       "grpc.keepalive_permit_without_calls" => 1,
       "grpc.http2.max_pings_without_data" => 0,
-      "grpc.max_reconnect_backoff_ms" => 5_000,
+      "grpc.initial_reconnect_backoff_ms" => 200,
+      "grpc.max_reconnect_backoff_ms" => 2_000,
       "grpc.primary_user_agent" => "interlingua-ruby"
     }.freeze
     TIMEOUTS = {
