@@ -19,7 +19,7 @@ lint() {
 	.venv/bin/ruff check --quiet clients/python clients/conformance
 	.venv/bin/ruff format --quiet --check clients/python clients/conformance
 	MYPYPATH=clients/conformance:clients/python/src .venv/bin/mypy \
-		clients/conformance/run.py clients/python/conformance/runner.py clients/python/examples
+		clients/conformance/check.py clients/python/conformance/runner.py clients/python/examples
 }
 
 test() {
@@ -28,7 +28,7 @@ test() {
 }
 
 runner() {
-	echo "env PYTHONPATH=$here/src $python $here/conformance/runner.py"
+	echo "env GRPC_VERBOSITY=NONE PYTHONPATH=$here/src $python $here/conformance/runner.py"
 }
 
 package() {
@@ -39,7 +39,8 @@ package() {
 consumer() {
 	local project
 	project=$(mktemp -d)
-	trap 'rm -rf "$project"' EXIT
+	# shellcheck disable=SC2064 # it is gone when the trap runs
+	trap "rm -rf '$project'" EXIT
 	"$root/.venv/bin/uv" venv --quiet --python "$python" "$project/.venv"
 	"$root/.venv/bin/uv" pip install --quiet --python "$project/.venv/bin/python" \
 		--constraints "$root/requirements/runtime.txt" "$out"/dist/interlingua-*.whl
