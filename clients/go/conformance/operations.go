@@ -53,7 +53,7 @@ func stream(r *run) observed {
 }
 
 func readEvents(r *run, stream *interlingua.Stream) observed {
-	var all seen
+	all := seen{events: [][]byte{}}
 	var failed error
 	left := false
 	for event, err := range stream.Events() {

@@ -104,8 +104,7 @@ module Interlingua
     def stream(prompt, **options)
       given, rest = split(options)
       operation = operation(@gateway, :stream_generate, Requests.generate(prompt, rest), given)
-      given[:cancellation]&.add(operation)
-      Stream.new(operation)
+      Stream.new(operation, given[:cancellation])
     end
 
     # Turns texts into vectors, one for each, in their order.
@@ -169,6 +168,8 @@ module Interlingua
       operation.execute
     rescue GRPC::BadStatus => e
       raise Errors.from_grpc(e)
+    rescue GRPC::Core::CallError => e
+      raise Errors.from_call_error(e, operation.deadline, cancelled: options[:cancellation]&.cancelled?)
     ensure
       options[:cancellation]&.remove(operation)
     end

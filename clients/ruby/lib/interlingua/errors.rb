@@ -134,9 +134,9 @@ module Interlingua
 
     # The error for a batch of operations that gRPC could not start: it does so where a call has ended
     # while its first message was waited for.
-    def from_call_error(error, operation)
-      return CancelledError.new("the call was cancelled", code: :CANCELLED) if operation.cancelled?
-      return UnavailableError.new(error.message, code: :UNAVAILABLE) if Time.now < operation.deadline
+    def from_call_error(error, deadline, cancelled:)
+      return CancelledError.new("the call was cancelled", code: :CANCELLED) if cancelled
+      return UnavailableError.new(error.message, code: :UNAVAILABLE) if Time.now < deadline
 
       DeadlineExceededError.new("the deadline was spent", code: :DEADLINE_EXCEEDED)
     end

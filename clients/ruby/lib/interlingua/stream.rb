@@ -9,8 +9,10 @@ module Interlingua
   class Stream
     include Enumerable
 
-    def initialize(operation)
+    def initialize(operation, cancellation = nil)
       @operation = operation
+      @cancellation = cancellation
+      @cancelled = false
       @assembly = Assembly.new
       @next = 0
       @completed = nil
@@ -25,6 +27,7 @@ module Interlingua
       raise ArgumentError, "a stream is read once" if @begun
 
       @begun = true
+      @cancellation&.add(self)
       read(&block)
       self
     end
@@ -51,6 +54,7 @@ module Interlingua
 
     # Ends the call at once.
     def cancel
+      @cancelled = true
       @operation.cancel
     end
 
@@ -67,8 +71,9 @@ module Interlingua
     rescue GRPC::BadStatus => e
       raise broken(Errors.from_grpc(e))
     rescue GRPC::Core::CallError => e
-      raise broken(Errors.from_call_error(e, @operation))
+      raise broken(Errors.from_call_error(e, @operation.deadline, cancelled: @cancelled))
     ensure
+      @cancellation&.remove(self)
       @operation.cancel unless ended
     end
 
