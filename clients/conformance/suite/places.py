@@ -11,6 +11,7 @@ from pathlib import Path
 
 import grpc
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 from interlingua.v1.content_pb2 import Part
 from interlingua.v1.generate_pb2 import (
@@ -102,5 +103,14 @@ def certificates(directory: Path) -> dict[str, str]:
     gateway.cert_chain_pems[0].write_to_path(paths["GATEWAY_CERT"])
     gateway.private_key_pem.write_to_path(paths["GATEWAY_KEY"])
     client.cert_chain_pems[0].write_to_path(paths["CERT"])
-    client.private_key_pem.write_to_path(paths["KEY"])
+    paths["KEY"].write_bytes(_pkcs8(client.private_key_pem.bytes()))
     return {name: str(path) for name, path in paths.items()}
+
+
+def _pkcs8(key: bytes) -> bytes:
+    """A key in the one form that every language's TLS reads."""
+    return serialization.load_pem_private_key(key, None).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )

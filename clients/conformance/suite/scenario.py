@@ -106,6 +106,6 @@ def _scenario(item: Mapping[str, object], group: str) -> Scenario:
         raise ScenarioError(f"{scenario.name}: unknown op {scenario.op}")
     if unknown_options := set(scenario.options) - OPTIONS:
         raise ScenarioError(f"{scenario.name}: unknown options {sorted(unknown_options)}")
-    if not scenario.expect and scenario.attempts is None:
+    if not scenario.expect:
         raise ScenarioError(f"{scenario.name}: expects nothing")
     return scenario

@@ -147,12 +147,12 @@ def test_the_service_config_is_that_of_all_languages():
     assert json.loads(shared.read_text()) == SERVICE_CONFIG
 
 
-def test_a_token_source_is_asked_at_every_call(script):
+def test_a_token_source_is_asked_at_every_call(script, tmp_path):
     tokens = iter(["one", "two", "three\n"])
-    with serve(script, "127.0.0.1:0") as port:
-        with Client(f"127.0.0.1:{port}", api_key=lambda: next(tokens)) as client:
-            for token in ("one", "two"):
-                client.generate("x")
-                assert script.metadata["authorization"] == f"Bearer {token}"
-            with pytest.raises(ValueError, match="line break"):
-                client.generate("x")
+    address = f"unix:{tmp_path}/gateway.sock"
+    with serve(script, address), Client(address, api_key=lambda: next(tokens)) as client:
+        for token in ("one", "two"):
+            client.generate("x")
+            assert script.metadata["authorization"] == f"Bearer {token}"
+        with pytest.raises(ValueError, match="line break"):
+            client.generate("x")

@@ -149,7 +149,7 @@ def test_embed_options():
     }
 
 
-def test_a_whole_request_is_sent_as_it_stands():
+def test_a_whole_embed_request_is_sent_as_it_stands():
     request = EmbedRequest(model="e", inputs=[EmbedInput(text="a")])
     assert embed_request(request, None, {"timeout_s": 1}) is request
     with pytest.raises(TypeError, match="whole request"):
