@@ -2,7 +2,8 @@
 # What CI does with the Java client; `mvn` alone does for everything else.
 #   toolchain  installs what is missing, or says what is and exits 3
 #   gen        nothing: Maven makes the stubs at each build
-#   lint       format and compiler warnings; the client's own tests: test
+#   lint       format and compiler warnings
+#   test       the client's own tests
 #   package    the jar, the jar of sources and the pom, installed into the local repository
 #   runner     the runner of the conformance suite; its command is the last line
 #   example    streams from the gateway at $INTERLINGUA_ADDRESS
@@ -75,7 +76,7 @@ case "${1:-}" in
   lint) maven spotless:check compile ;;
   test) maven test ;;
   *)
-    sed -n '2,9s/^# //p' "$0"
+    sed -n '2,10s/^# //p' "$0"
     exit 2
     ;;
 esac

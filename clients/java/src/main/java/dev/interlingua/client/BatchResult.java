@@ -54,7 +54,7 @@ public final class BatchResult {
    * @param failure how the stream of results ended; null if well
    * @throws InterlinguaException {@code failure}, if nothing had arrived
    */
-  static List<BatchResult> inOrder(
+  public static List<BatchResult> inOrder(
       int count, List<BatchGenerateResponse> arrived, InterlinguaException failure) {
     if (failure != null && arrived.isEmpty()) {
       throw failure;

@@ -85,7 +85,12 @@ public final class ClientBuilder {
     return this;
   }
 
-  /** Makes the client. It connects at its first call. */
+  /**
+   * Makes the client. It connects at its first call.
+   *
+   * @throws java.io.UncheckedIOException if a certificate or key cannot be read
+   * @throws IllegalArgumentException if a key has another form than {@link Tls} takes
+   */
   public InterlinguaClient build() {
     ChannelCredentials security = tls == null ? InsecureChannelCredentials.create() : tls.toGrpc();
     ManagedChannelBuilder<?> channel =

@@ -5,6 +5,7 @@ import io.grpc.TlsChannelCredentials;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
 
 /**
  * How to trust the gateway and, for mutual TLS, how to be trusted. All files are PEM. Immutable:
@@ -33,7 +34,7 @@ public final class Tls {
     return new Tls(rootCertificates, chain, key, serverName);
   }
 
-  /** Shows this certificate to the gateway: mutual TLS. The key is PKCS #8. */
+  /** Shows this certificate to the gateway: mutual TLS. The key is PKCS #8, without a password. */
   public Tls identity(File certificateChain, File privateKey) {
     return new Tls(roots, certificateChain, privateKey, serverName);
   }
@@ -47,6 +48,12 @@ public final class Tls {
     return serverName;
   }
 
+  /**
+   * The same for gRPC.
+   *
+   * @throws UncheckedIOException if a file cannot be read
+   * @throws IllegalArgumentException if the key has another form
+   */
   ChannelCredentials toGrpc() {
     TlsChannelCredentials.Builder credentials = TlsChannelCredentials.newBuilder();
     try {
@@ -54,11 +61,20 @@ public final class Tls {
         credentials.trustManager(roots);
       }
       if (chain != null) {
+        checkForm(key);
         credentials.keyManager(chain, key);
       }
     } catch (IOException error) {
       throw new UncheckedIOException("cannot read a certificate or key", error);
     }
     return credentials.build();
+  }
+
+  private static void checkForm(File key) throws IOException {
+    if (!Files.readString(key.toPath()).contains("-----BEGIN PRIVATE KEY-----")) {
+      throw new IllegalArgumentException(
+          "%s is not a PKCS #8 key in PEM; `openssl pkcs8 -topk8 -nocrypt -in KEY` makes one"
+              .formatted(key));
+    }
   }
 }

@@ -2,6 +2,7 @@ package dev.interlingua.client;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.interlingua.v1.JsonSchemaFormat;
 import dev.interlingua.v1.MediaDetail;
@@ -9,9 +10,14 @@ import dev.interlingua.v1.Message;
 import dev.interlingua.v1.Role;
 import dev.interlingua.v1.Tool;
 import dev.interlingua.v1.ToolCall;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class RequestTest {
   record Animal(String name, int legs) {}
@@ -65,5 +71,18 @@ class RequestTest {
     assertEquals(
         List.of(), List.copyOf(none.toCallOptions().getOption(CallDefaults.METADATA).keys()));
     assertThrows(IllegalArgumentException.class, () -> none.timeout(java.time.Duration.ZERO));
+  }
+
+  @Test
+  void a_key_of_another_form_is_refused_with_the_way_to_mend_it(@TempDir Path folder)
+      throws IOException {
+    Path key = folder.resolve("client.key");
+    Files.writeString(key, "-----BEGIN EC PRIVATE KEY-----");
+    Tls tls = Tls.usual().identity(folder.resolve("client.pem").toFile(), key.toFile());
+    IllegalArgumentException error = assertThrows(IllegalArgumentException.class, tls::toGrpc);
+    assertTrue(error.getMessage().contains("openssl pkcs8 -topk8"));
+    assertThrows(
+        UncheckedIOException.class,
+        Tls.usual().trusting(folder.resolve("absent.pem").toFile())::toGrpc);
   }
 }

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# What CI does with the Kotlin client; `mvn` alone does for everything else, once the Java client is
+# installed.
+#   toolchain  installs what is missing, or says what is and exits 3
+#   gen        nothing: Maven makes the stubs at each build
+#   lint       format and compiler warnings
+#   test       the client's own tests
+#   package    the jar, the jar of sources and the pom, installed into the local repository
+#   runner     the runner of the conformance suite; its command is the last line
+#   example    streams from the gateway at $INTERLINGUA_ADDRESS
+#   consumer   the same by a new project outside of the tree that uses the jar
+
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$here"
+
+maven() {
+  mvn --quiet --batch-mode --no-transfer-progress -Dstyle.color=never "$@"
+}
+
+java_client() {
+  ../java/build.sh package >&2
+}
+
+# Installs the client unless it was installed since its sources or the Java client changed.
+package() {
+  local stamp=target/installed
+  java_client
+  if [ -e "$stamp" ] && [ -z "$(find pom.xml src/main ../java/target/installed -newer "$stamp" -print -quit)" ]; then
+    return
+  fi
+  maven -DskipTests install >&2
+  touch "$stamp"
+}
+
+runner() {
+  package
+  maven -f conformance compile >&2
+  echo "java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC" \
+    "-cp $here/conformance/target/classes:$(cat conformance/target/classpath)" \
+    "dev.interlingua.conformance.RunnerKt"
+}
+
+example() {
+  package
+  maven -f examples/stream compile exec:java
+}
+
+install_jar() {
+  maven org.apache.maven.plugins:maven-install-plugin:3.1.4:install-file \
+    -Dfile="$1/target/$2-0.1.0.jar" -DpomFile="$1/pom.xml" \
+    -Dsources="$1/target/$2-0.1.0-sources.jar" -DlocalRepositoryPath="$3"
+}
+
+# The project has a local repository of its own, which holds the jars; the rest comes from the usual
+# one, as from any other repository, or from where Maven gets things.
+consumer() {
+  package
+  local folder usual
+  folder=$(mktemp -d)
+  trap "rm -rf '$folder'" EXIT
+  usual=$(mvn help:evaluate -Dexpression=settings.localRepository -q -DforceStdout)
+  install_jar ../java interlingua-client "$folder/repository"
+  install_jar . interlingua-client-kotlin "$folder/repository"
+  mkdir -p "$folder/src/main/kotlin"
+  cp examples/stream/src/main/kotlin/StreamTokens.kt "$folder/src/main/kotlin"
+  sed "s|  <dependencies>|  <repositories><repository><id>usual</id><url>file://$usual</url></repository></repositories>\n  <pluginRepositories><pluginRepository><id>usual</id><url>file://$usual</url></pluginRepository></pluginRepositories>\n&|" \
+    examples/stream/pom.xml >"$folder/pom.xml"
+  maven -f "$folder" -Dmaven.repo.local="$folder/repository" compile exec:java
+}
+
+case "${1:-}" in
+  package | runner | example | consumer) "$1" ;;
+  toolchain) ../java/build.sh toolchain ;;
+  gen) ;;
+  lint) java_client && maven spotless:check compile ;;
+  test) java_client && maven test ;;
+  *)
+    sed -n '2,11s/^# //p' "$0"
+    exit 2
+    ;;
+esac
