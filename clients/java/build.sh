@@ -29,14 +29,15 @@ toolchain() {
   exit 3
 }
 
-# Installs the client unless it was installed since its sources changed.
+# Installs the client unless the very jar of the sources as they are is installed.
 package() {
-  local stamp=target/installed
-  if [ -e "$stamp" ] && [ -z "$(find pom.xml src/main ../service_config.json ../../protos -newer "$stamp" -print -quit)" ]; then
+  local jar=target/interlingua-client-0.1.0.jar
+  local installed=$HOME/.m2/repository/dev/interlingua/interlingua-client/0.1.0/${jar##*/}
+  local sources=(pom.xml src/main ../service_config.json ../../protos)
+  if cmp -s "$jar" "$installed" && [ -z "$(find "${sources[@]}" -newer "$jar" -print -quit)" ]; then
     return
   fi
   maven -DskipTests install >&2
-  touch "$stamp"
 }
 
 runner() {

@@ -22,15 +22,16 @@ java_client() {
   ../java/build.sh package >&2
 }
 
-# Installs the client unless it was installed since its sources or the Java client changed.
+# Installs the client unless the very jar of the sources as they are is installed.
 package() {
-  local stamp=target/installed
   java_client
-  if [ -e "$stamp" ] && [ -z "$(find pom.xml src/main ../java/target/installed -newer "$stamp" -print -quit)" ]; then
+  local jar=target/interlingua-client-kotlin-0.1.0.jar
+  local installed=$HOME/.m2/repository/dev/interlingua/interlingua-client-kotlin/0.1.0/${jar##*/}
+  local sources=(pom.xml src/main ../java/target/interlingua-client-0.1.0.jar)
+  if cmp -s "$jar" "$installed" && [ -z "$(find "${sources[@]}" -newer "$jar" -print -quit)" ]; then
     return
   fi
   maven -DskipTests install >&2
-  touch "$stamp"
 }
 
 runner() {

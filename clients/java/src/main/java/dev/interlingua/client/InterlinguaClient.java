@@ -66,7 +66,7 @@ public final class InterlinguaClient implements AutoCloseable {
 
   /** Answers a text with the gateway's default model. */
   public GenerateResult generate(String prompt) {
-    return generate(Messages.prompt(prompt));
+    return generate(Requests.prompt(prompt));
   }
 
   /** Answers a conversation, when the model has finished. */
@@ -89,7 +89,7 @@ public final class InterlinguaClient implements AutoCloseable {
 
   /** Streams the answer to a text by the gateway's default model. */
   public AnswerStream stream(String prompt) {
-    return stream(Messages.prompt(prompt));
+    return stream(Requests.prompt(prompt));
   }
 
   /** Streams an answer as it is generated. Use it in {@code try (...)}. */
@@ -104,7 +104,7 @@ public final class InterlinguaClient implements AutoCloseable {
 
   /** One vector for each text, in their order. */
   public EmbedResult embed(String model, List<String> texts) {
-    return embed(Messages.embedding(model, texts));
+    return embed(Requests.embedding(model, texts));
   }
 
   /** One vector for each input, in their order. */

@@ -1,9 +1,5 @@
 package dev.interlingua.client;
 
-import dev.interlingua.v1.EmbedInput;
-import dev.interlingua.v1.EmbedRequest;
-import dev.interlingua.v1.EmbeddingEncoding;
-import dev.interlingua.v1.GenerateRequest;
 import dev.interlingua.v1.Message;
 import dev.interlingua.v1.Part;
 import dev.interlingua.v1.Role;
@@ -58,21 +54,6 @@ public final class Messages {
   /** That a tool failed; the text describes the failure to the model. */
   public static Message toolFailure(ToolCall call, String text) {
     return message(Role.ROLE_TOOL, result(call, true, Parts.text(text)));
-  }
-
-  /** The request that asks the gateway's default model one thing. */
-  static GenerateRequest prompt(String text) {
-    return GenerateRequest.newBuilder().addMessages(user(text)).build();
-  }
-
-  /** The request for the vectors of texts, as bytes, which no side has to take apart. */
-  static EmbedRequest embedding(String model, List<String> texts) {
-    EmbedRequest.Builder request =
-        EmbedRequest.newBuilder()
-            .setModel(model)
-            .setEncoding(EmbeddingEncoding.EMBEDDING_ENCODING_FLOAT32_LE);
-    texts.forEach(text -> request.addInputs(EmbedInput.newBuilder().setText(text)));
-    return request.build();
   }
 
   private static Message message(Role role, Part... parts) {

@@ -68,7 +68,7 @@ class CallTest {
     client.generate("Hi");
     assertEquals(600, Math.round(gateway.limits.get(0).toMillis() / 1000.0));
     RequestOptions own = RequestOptions.none().timeout(Duration.ofSeconds(7));
-    client.generate(Messages.prompt("Hi"), own);
+    client.generate(Requests.prompt("Hi"), own);
     assertEquals(7, Math.round(gateway.limits.get(1).toMillis() / 1000.0));
     ClientBuilder patient =
         InterlinguaClient.builder().address(gateway.address()).timeout(Duration.ofHours(1));
@@ -84,7 +84,7 @@ class CallTest {
     RequestOptions options = RequestOptions.none().timeout(Duration.ofMillis(50));
     InterlinguaException error =
         assertThrows(
-            InterlinguaException.class, () -> client.generate(Messages.prompt("Hi"), options));
+            InterlinguaException.class, () -> client.generate(Requests.prompt("Hi"), options));
     assertEquals(Status.Code.DEADLINE_EXCEEDED, error.code());
     assertEquals("", error.reason());
   }
@@ -128,7 +128,7 @@ class CallTest {
       traced.generate("Hi");
       assertEquals("00-client", gateway.header("traceparent"));
       RequestOptions own = RequestOptions.none().traceparent("00-call").metadata("x-team", "blue");
-      traced.generate(Messages.prompt("Hi"), own);
+      traced.generate(Requests.prompt("Hi"), own);
       assertEquals("00-call", gateway.header("traceparent"));
       assertEquals("blue", gateway.header("x-team"));
     }
@@ -203,7 +203,7 @@ class CallTest {
           answer.onCompleted();
         };
     List<BatchResult> results =
-        client.batch(List.of(Messages.prompt("a"), Messages.prompt("b"), Messages.prompt("c")));
+        client.batch(List.of(Requests.prompt("a"), Requests.prompt("b"), Requests.prompt("c")));
     assertEquals("first", results.get(0).get().text());
     assertEquals(Status.Code.NOT_FOUND, results.get(1).error().orElseThrow().code());
     assertInstanceOf(StreamBrokenException.class, results.get(2).error().orElseThrow());
@@ -215,7 +215,7 @@ class CallTest {
     CountDownLatch begun = new CountDownLatch(1);
     gateway.generate = (request, answer) -> begun.countDown();
     CompletableFuture<GenerateResult> future =
-        client.generateAsync(Messages.prompt("Hi"), RequestOptions.none());
+        client.generateAsync(Requests.prompt("Hi"), RequestOptions.none());
     begun.await();
     assertTrue(future.cancel(true));
     gateway.cancelled.await();
@@ -226,14 +226,14 @@ class CallTest {
   void a_future_brings_the_answer_or_the_error() throws Exception {
     answers();
     CompletableFuture<GenerateResult> future =
-        client.generateAsync(Messages.prompt("Hi"), RequestOptions.none());
+        client.generateAsync(Requests.prompt("Hi"), RequestOptions.none());
     assertEquals("Hello", future.get().text());
     gateway.generate =
         (request, answer) -> {
           throw Status.NOT_FOUND.asRuntimeException();
         };
     CompletableFuture<GenerateResult> failing =
-        client.generateAsync(Messages.prompt("Hi"), RequestOptions.none());
+        client.generateAsync(Requests.prompt("Hi"), RequestOptions.none());
     Throwable error =
         assertThrows(java.util.concurrent.ExecutionException.class, failing::get).getCause();
     assertEquals(Status.Code.NOT_FOUND, assertInstanceOf(InterlinguaException.class, error).code());

@@ -6,6 +6,7 @@ import dev.interlingua.client.EmbedResult
 import dev.interlingua.client.GenerateResult
 import dev.interlingua.client.InterlinguaException
 import dev.interlingua.client.RequestOptions
+import dev.interlingua.client.Requests
 import dev.interlingua.client.Tls
 import dev.interlingua.v1.BatchGenerateRequest
 import dev.interlingua.v1.BatchGenerateResponse
@@ -128,7 +129,7 @@ public class InterlinguaClient(
         model: String,
         texts: List<String>,
         options: RequestOptions = RequestOptions.none(),
-    ): EmbedResult = embed(embeddingOf(model, texts), options)
+    ): EmbedResult = embed(Requests.embedding(model, texts), options)
 
     /** One vector for each input, in their order. */
     public suspend fun embed(

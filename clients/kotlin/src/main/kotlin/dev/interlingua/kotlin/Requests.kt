@@ -5,14 +5,10 @@ import dev.interlingua.client.Messages
 import dev.interlingua.client.Parts
 import dev.interlingua.client.RequestOptions
 import dev.interlingua.client.Tools
-import dev.interlingua.v1.EmbedRequest
-import dev.interlingua.v1.EmbeddingEncoding
 import dev.interlingua.v1.GenerateRequestKt
 import dev.interlingua.v1.Part
 import dev.interlingua.v1.SamplingOptionsKt
 import dev.interlingua.v1.ToolCall
-import dev.interlingua.v1.embedInput
-import dev.interlingua.v1.embedRequest
 import dev.interlingua.v1.samplingOptions
 import kotlin.time.Duration
 import kotlin.time.toJavaDuration
@@ -106,14 +102,3 @@ public fun requestOptions(
     metadata.forEach { (key, value) -> options = options.metadata(key, value) }
     return options
 }
-
-/** The vectors come as bytes, which no side has to take apart. */
-internal fun embeddingOf(
-    model: String,
-    texts: List<String>,
-): EmbedRequest =
-    embedRequest {
-        this.model = model
-        encoding = EmbeddingEncoding.EMBEDDING_ENCODING_FLOAT32_LE
-        inputs += texts.map { embedInput { text = it } }
-    }
