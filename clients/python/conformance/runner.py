@@ -184,7 +184,7 @@ async def watch(scenario: Scenario) -> Json:
                     await _pause("watching")
         except grpc.aio.AioRpcError:
             pass
-        for _ in range(10):
+        for _ in range(50):
             try:
                 async for answer in method(HealthCheckRequest()):
                     return {**observed, "again": _status(answer)}
