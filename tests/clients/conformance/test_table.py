@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from suite.scenario import Scenario
-from suite.table import Results, digest, document, read
+from suite.scenario import Scenario, load
+from suite.table import DOCUMENT, LANGUAGES, ROOT, Results, digest, document, read
 
 SCENARIOS = [
     Scenario(name="a", about="the first", op="generate", group="some_group"),
@@ -30,3 +30,12 @@ def test_results_of_other_scenarios_do_not_count(tmp_path: Path) -> None:
     assert read(tmp_path, first) == {"go": Results("go", first, {"a": True})}
     (tmp_path / "x.yaml").write_text("b")
     assert read(tmp_path, digest(tmp_path)) == {}
+
+
+def test_the_document_knows_every_scenario() -> None:
+    """Its marks are checked by make test-clients, which alone can make them."""
+    scenarios = load(ROOT / "clients" / "conformance" / "scenarios")
+    page = DOCUMENT.read_text("utf-8")
+    rows = [f"| {scenario.about} (`{scenario.name}`) |" for scenario in scenarios]
+    assert [row for row in rows if page.count(row) != 1] == []
+    assert all(title in page for title in LANGUAGES.values())
