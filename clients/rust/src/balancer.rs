@@ -5,17 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-#[cfg(feature = "tls")]
-use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+use tonic::Status;
 use tonic::transport::{Channel, Endpoint, Uri};
-use tonic::{Code, Status};
 
 use crate::endpoint::{Tls, invalid};
 use crate::error::Error;
+use crate::transport::{configured, with_tls};
 
-const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Names are looked up again after this time, or at once after a failure.
 const RESOLVE_EVERY: Duration = Duration::from_secs(30);
 /// An address that failed is passed over for this time if there are others.
@@ -206,52 +202,6 @@ fn tcp(address: &str, tls: Option<&Tls>) -> Result<Target, Error> {
     })
 }
 
-fn configured(endpoint: Endpoint) -> Result<Endpoint, Error> {
-    Ok(endpoint
-        .user_agent(concat!("interlingua-rust/", env!("CARGO_PKG_VERSION")))
-        .map_err(|error| invalid(error.to_string()))?
-        .connect_timeout(CONNECT_TIMEOUT)
-        // The gateway refuses pings that come more often than every 5 seconds.
-        .http2_keep_alive_interval(KEEPALIVE_TIME)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-        .keep_alive_while_idle(true)
-        .initial_stream_window_size(1024 * 1024)
-        .initial_connection_window_size(4 * 1024 * 1024))
-}
-
-#[cfg(feature = "tls")]
-fn with_tls(endpoint: Endpoint, tls: &Tls, host: &str) -> Result<Endpoint, Error> {
-    let identity = tls.identity.iter().flat_map(|(chain, key)| [chain, key]);
-    for pem in tls.root_certificates.iter().chain(identity) {
-        // rustls takes a text without any certificate for an empty list of them.
-        if !pem.contains("-----BEGIN") {
-            return Err(invalid(
-                "certificates and keys of TLS are PEM texts, not paths or DER",
-            ));
-        }
-    }
-    let name = tls.server_name.as_deref().unwrap_or(host);
-    let mut config = ClientTlsConfig::new().domain_name(name);
-    config = match &tls.root_certificates {
-        Some(pem) => config.ca_certificate(Certificate::from_pem(pem)),
-        None => config.with_native_roots(),
-    };
-    if let Some((chain, key)) = &tls.identity {
-        config = config.identity(Identity::from_pem(chain, key));
-    }
-    endpoint.tls_config(config).map_err(|error| {
-        Error::new(Code::InvalidArgument, "TLS cannot be set up so").with_source(error)
-    })
-}
-
-#[cfg(not(feature = "tls"))]
-fn with_tls(_: Endpoint, _: &Tls, _: &str) -> Result<Endpoint, Error> {
-    Err(Error::new(
-        Code::Unimplemented,
-        "TLS needs the feature `tls` of the crate interlingua",
-    ))
-}
-
 fn refused(address: &str) -> Error {
     invalid(format!(
         "the address must be host:port or unix:/path, not {address:?}"
@@ -260,6 +210,8 @@ fn refused(address: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+
     use super::*;
 
     fn ports(picked: &[Picked]) -> Vec<u16> {

@@ -11,6 +11,7 @@ mod requests;
 mod responses;
 mod retry;
 mod stream;
+mod transport;
 
 pub use client::Client;
 pub use endpoint::{Builder, Tls, TraceContext};

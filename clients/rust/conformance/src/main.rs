@@ -1,6 +1,7 @@
 //! The conformance runner: `interlingua-conformance ADDRESS PLAN`.
 
 mod build;
+mod choreography;
 mod observe;
 mod operations;
 mod watch;

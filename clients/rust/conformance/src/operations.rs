@@ -2,23 +2,21 @@
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
-use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use interlingua::v1::stream_generate_response::Event;
 use interlingua::v1::{
-    BatchGenerateRequest, CountTokensRequest, EmbedRequest, GenerateRequest, GenerateResponse,
-    HealthRequest,
+    BatchGenerateRequest, CountTokensRequest, EmbedRequest, GenerateRequest, HealthRequest,
 };
 use interlingua::{Client, Error, Tls, TraceContext};
 use prost::Message;
 use serde_json::{Value, json};
 
 use crate::observe::{self, Observed, base64};
-use crate::{build, pause, watch};
+use crate::{build, choreography, watch};
 
-type Crash = Box<dyn StdError>;
+pub type Crash = Box<dyn StdError>;
 
 #[derive(serde::Deserialize)]
 pub struct Scenario {
@@ -84,8 +82,10 @@ async fn once(
     match op {
         "build" => return Ok(json!({"request": base64(&build::built())})),
         "watch" => return watch::watch(address).await,
-        "restart" => return restart(client, request).await,
-        "drain" => return drain(client, request, options).await,
+        "restart" => return choreography::restart(client, request).await,
+        "drain" => {
+            return choreography::drain(client, request, options.streams, options.calls).await;
+        }
         _ => {}
     }
     let mut observed = Observed::new();
@@ -223,71 +223,6 @@ async fn batch(
         });
         observed.insert("results".into(), shown.collect());
     }))
-}
-
-fn answer(result: Result<GenerateResponse, Error>, whole: bool) -> Value {
-    match result {
-        Err(error) => json!({"error": observe::error(&error)}),
-        Ok(answer) if whole => json!({"response": base64(&answer), "text": answer.text()}),
-        Ok(answer) => json!({"text": answer.text()}),
-    }
-}
-
-async fn restart(client: &Client, request: &[u8]) -> Result<Value, Crash> {
-    let request = GenerateRequest::decode(request)?;
-    let before = answer(client.generate(request.clone()).await, true);
-    pause("restart")?;
-    Ok(json!({"before": before, "after": answer(client.generate(request).await, true)}))
-}
-
-async fn drain(client: &Client, request: &[u8], options: &Options) -> Result<Value, Crash> {
-    let request = GenerateRequest::decode(request)?;
-    let opening = (0..options.streams.unwrap_or(1)).map(|_| {
-        let (client, request) = (client.clone(), request.clone());
-        async move {
-            let mut stream = client.stream(request).await?;
-            stream.next_event().await?;
-            Ok::<_, Error>(stream)
-        }
-    });
-    let opened = together(opening).await?;
-    pause("streaming")?;
-    let reading = opened.into_iter().map(|stream| async move {
-        match stream {
-            Ok(mut stream) => {
-                let mut text = String::new();
-                loop {
-                    match stream.next_text().await {
-                        Ok(Some(delta)) => text.push_str(&delta),
-                        Ok(None) => return json!({"text": text}),
-                        Err(error) => {
-                            return json!({"text": text, "error": observe::error(&error)});
-                        }
-                    }
-                }
-            }
-            Err(error) => json!({"text": "", "error": observe::error(&error)}),
-        }
-    });
-    let streams = together(reading).await?;
-    pause("drained")?;
-    let mut calls = Vec::new();
-    for _ in 0..options.calls.unwrap_or(1) {
-        calls.push(answer(client.generate(request.clone()).await, false));
-    }
-    Ok(json!({"streams": streams, "calls": calls}))
-}
-
-/// Runs futures at the same time; their results in order.
-async fn together<T: Send + 'static>(
-    futures: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
-) -> Result<Vec<T>, Crash> {
-    let tasks: Vec<_> = futures.map(tokio::spawn).collect();
-    let mut results = Vec::with_capacity(tasks.len());
-    for task in tasks {
-        results.push(task.await?);
-    }
-    Ok(results)
 }
 
 fn own_client(address: &str, options: &Options) -> Result<Client, Crash> {

@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             file.service.clear();
         }
     }
-    let tests_dir = rust.join("tests/support/gen");
+    let tests_dir = rust.join("tests/gateway/support/gen");
     fs::create_dir_all(&tests_dir)?;
     tonic_prost_build::configure()
         .build_client(false)

@@ -162,3 +162,16 @@ pub(crate) fn text(text: &str) -> Event {
 pub(crate) fn completed() -> Event {
     Event::Completed(StreamCompleted::default())
 }
+
+/// A gateway that generates by this method.
+pub(crate) fn answering(
+    method: impl Fn(Request<GenerateRequest>) -> Result<GenerateResponse, Status>
+    + Send
+    + Sync
+    + 'static,
+) -> Script {
+    Script {
+        generate: Box::new(method),
+        ..Script::default()
+    }
+}
