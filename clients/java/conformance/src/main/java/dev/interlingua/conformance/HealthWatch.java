@@ -15,7 +15,7 @@ import java.util.function.Consumer;
 
 /** Watches grpc.health.v1 while the gateway goes away and comes back. */
 final class HealthWatch {
-  private static final int TRIES = 10;
+  private static final int TRIES = 50;
   private static final long PAUSE_MS = 200;
 
   private final Channel channel;

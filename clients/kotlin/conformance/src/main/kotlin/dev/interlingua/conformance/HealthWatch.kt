@@ -48,7 +48,7 @@ class HealthWatch(
     }
 
     private companion object {
-        const val TRIES = 10L
+        const val TRIES = 50L
         const val PAUSE_MS = 200L
     }
 }

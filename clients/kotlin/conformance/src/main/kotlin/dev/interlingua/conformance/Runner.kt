@@ -12,8 +12,9 @@ private val gson = Gson()
 private val out = PrintStream(FileOutputStream(FileDescriptor.out), true, Charsets.UTF_8)
 
 /**
- * Performs the scenarios of a plan one after the other; see clients/conformance/README.md. Takes the
- * gateway's address and the path of the plan.
+ * Performs the scenarios of a plan one after the other; see clients/conformance/README.md.
+ *
+ * Takes the gateway's address and the path of the plan.
  */
 fun main(arguments: Array<String>): Unit =
     runBlocking {
