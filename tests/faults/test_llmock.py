@@ -23,8 +23,8 @@ TEXT = "one two three four five six seven eight nine ten"
 LONG_S = 0.6
 """Far longer than a hasty model waits."""
 AFTER = 5
-PACE_MS = 20
 """Events after which a stream has begun in every dialect."""
+PACE_MS = 20
 
 both = pytest.mark.parametrize("streaming", [False, True], ids=["unary", "streaming"])
 
