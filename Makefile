@@ -10,6 +10,7 @@ PYTHON ?= python3
 TEST_ARGS ?=
 BENCH_ARGS ?=
 IMAGE ?= interlingua-gateway
+LANGUAGES ?=
 
 BIN := .venv/bin
 UV := $(BIN)/uv --quiet
@@ -21,8 +22,8 @@ SCHEMA := docs/config.schema.json
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --no-emit-package interlingua
 
-.PHONY: help setup run test check gen gen-check schema schema-check fmt lint type recordings bench \
-	image lock baseline clean
+.PHONY: help setup run test test-clients check gen gen-check schema schema-check fmt lint type \
+	recordings bench image lock baseline clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' Makefile
@@ -34,6 +35,9 @@ run: .venv/.ready ## start the gateway with the embedded model and stream a firs
 
 test: .venv/.ready .cache/recordings/.ready ## run the tests (TEST_ARGS='-k name')
 	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+test-clients: .venv/.ready .venv-gen/.ready ## check the clients of all languages (LANGUAGES='go java')
+	@$(BIN)/python clients/conformance/check.py $(LANGUAGES)
 
 check: ## everything that CI checks, the tests last
 	@$(MAKE) lint
@@ -55,17 +59,21 @@ lint: .venv/.ready .venv-gen/.ready ## house rules, style, and whether the contr
 	@$(GEN)/buf format --diff --exit-code protos
 	@$(GEN)/buf breaking protos --against protos/baseline.binpb
 
-type: .venv/.ready ## mypy --strict on the server and the Python client
+type: .venv/.ready ## mypy --strict on the server, the Python client and the conformance suite
 	@$(BIN)/mypy
+	@clients/python/build.sh lint
 
-gen: .venv-gen/.ready ## generate the stubs from protos/
+gen: .venv-gen/.ready ## generate the stubs of all languages from protos/
 	@for f in $(GOOGLEAPIS); do \
 		cp "$$($(GEN)/python -c 'import google.rpc as r; print(r.__path__[0])')/$${f##*/}" \
 			third_party/googleapis/$$f; done
 	@find $(STUBS) -name '*_pb2*.py*' -not -path '*/__pycache__/*' -delete
 	@$(GEN)/buf generate
+	@for script in clients/*/build.sh; do \
+		"$$script" toolchain && "$$script" gen || [ $$? -eq 3 ] || exit 1; done
 
-gen-check: .venv-gen/.ready ## fail when the stubs in the tree are not those of protos/
+# The stubs of the other languages are checked by test-clients.
+gen-check: .venv-gen/.ready ## fail when the Python stubs in the tree are not those of protos/
 	@rm -rf .cache/gen
 	@$(GEN)/buf generate --output .cache/gen
 	@stale=$$(diff -r --brief --exclude=__pycache__ .cache/gen/$(STUBS) $(STUBS) | grep _pb2 || :); \
@@ -100,6 +108,7 @@ lock: .venv/.bootstrap ## choose versions anew and write requirements/*.txt
 	@$(COMPILE) --group recordings --no-deps --output-file requirements/recordings.txt
 
 clean: ## remove everything that the other targets made
+	git clean -Xdfq clients
 	rm -rf .venv .venv-gen .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 		.import_linter_cache build dist
 

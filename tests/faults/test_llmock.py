@@ -24,6 +24,7 @@ LONG_S = 0.6
 """Far longer than a hasty model waits."""
 AFTER = 5
 """Events after which a stream has begun in every dialect."""
+PACE_MS = 20
 
 both = pytest.mark.parametrize("streaming", [False, True], ids=["unary", "streaming"])
 
@@ -141,6 +142,7 @@ async def test_before_the_first_event(
 
 @pytest.mark.parametrize("case", MIDWAY.values(), ids=MIDWAY)
 async def test_in_mid_stream(gateway: Faulty, llmock: LLMock, subject: Subject, case: Case) -> None:
+    llmock.pace(PACE_MS)  # what comes with the fault in one read is not sent before it
     await play(gateway, llmock, subject, case, streaming=True)
 
 

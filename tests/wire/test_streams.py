@@ -122,7 +122,7 @@ async def test_log_probabilities_come_with_their_tokens(start):
     events = await read(gateway.calls.StreamGenerate(request))
     tokens = [t for e in events for t in e.logprobs.tokens]
     assert "".join(token.token for token in tokens) == "alpha beta"
-    assert tokens[0].token_bytes == b"alpha"
+    assert tokens[0].raw == b"alpha"
     assert [len(token.top) for token in tokens] == [2, 2]
     whole = await gateway.calls.Generate(request)
     assert list(whole.candidates[0].logprobs) == tokens

@@ -1,44 +1,15 @@
-"""Scripts: what the scripted provider says, step by step, and how a request changes it."""
+"""Scripts: what the scripted provider says, step by step."""
 
 from __future__ import annotations
 
-import hashlib
-import math
-import re
-import struct
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import msgspec
 
-from interlingua_gateway.core.errors import InternalError, Reason
-from interlingua_gateway.core.events import (
-    AnswerEvent,
-    Finish,
-    FinishReason,
-    LogprobsDelta,
-    ReasoningDelta,
-    TextDelta,
-    TokenCount,
-    TokenLogprob,
-    ToolCallDelta,
-    TopLogprob,
-    Usage,
-    UsageUpdate,
-    Vector,
-)
-from interlingua_gateway.core.types import (
-    CountRequest,
-    EmbedRequest,
-    GenerateRequest,
-    Request,
-    Role,
-    Text,
-    ToolMode,
-)
-
-EMBEDDING_DIMENSIONS = 32
+from interlingua_gateway.core.errors import InternalError, Reason, Resource, Violation
+from interlingua_gateway.core.events import FinishReason
+from interlingua_gateway.core.types import MediaKind
 
 
 class Step(msgspec.Struct, frozen=True, tag_field="do", forbid_unknown_fields=True):
@@ -50,6 +21,14 @@ class Say(Step, frozen=True, tag="say"):
 
     text: str
     pause_s: float = 0.0
+
+
+class Deltas(Step, frozen=True, tag="deltas"):
+    """Stream each of `texts` as it stands, repeated within its delta, and all of them `times`."""
+
+    texts: tuple[str, ...]
+    times: int = 1
+    repeat: int = 1
 
 
 class Think(Step, frozen=True, tag="think"):
@@ -67,25 +46,49 @@ class CallTool(Step, frozen=True, tag="call_tool"):
     arguments_json: str = "{}"
 
 
+class Show(Step, frozen=True, tag="show"):
+    """Send media; `data` is base64 in a configuration."""
+
+    kind: MediaKind
+    mime_type: str
+    data: bytes
+
+
+class End(Step, frozen=True, tag="end"):
+    """End for this reason; `upstream_reason` is the provider's own word for it."""
+
+    reason: FinishReason
+    upstream_reason: str = ""
+
+
 class Wait(Step, frozen=True, tag="wait"):
     seconds: float
 
 
 class Fail(Step, frozen=True, tag="fail"):
-    """Fail like an upstream: before anything was said as a plain failure, after it as a break."""
+    """Fail like an upstream: before anything was said as a plain failure, after it as a break.
+
+    Every `passes_every`th performance of the script goes on instead, if that is not 0.
+    """
 
     reason: Reason = Reason.UPSTREAM_UNAVAILABLE
     message: str = "The script fails here."
     retry_after_s: float | None = None
+    violations: tuple[Violation, ...] = ()
+    resource: Resource | None = None
+    metadata: dict[str, str] = {}
+    passes_every: int = 0
+
+    def passes(self, turn: int) -> bool:
+        """Whether performance number `turn`, from 1, goes on."""
+        return self.passes_every > 0 and turn % self.passes_every == 0
 
 
 class Hang(Step, frozen=True, tag="hang"):
     """Never go on."""
 
 
-Script: TypeAlias = tuple[Say | Think | CallTool | Wait | Fail | Hang, ...]
-Move: TypeAlias = AnswerEvent | Wait | Fail | Hang
-"""What happens next in a performance."""
+Script: TypeAlias = tuple[Say | Deltas | Think | CallTool | Show | End | Wait | Fail | Hang, ...]
 
 
 def scripts_of(configured: Mapping[str, object]) -> dict[str, Script]:
@@ -104,143 +107,3 @@ def scripts_of(configured: Mapping[str, object]) -> dict[str, Script]:
         except msgspec.ValidationError as error:
             raise InternalError(f"The script of {name!r} is not valid: {error}.") from error
     return scripts
-
-
-def moves(request: Request, script: Script | None) -> Iterator[Move]:
-    """What `script` does for `request`; without one the last user message is echoed."""
-    if isinstance(request, CountRequest):
-        return iter((TokenCount(_input_tokens(request.request), estimated=False),))
-    if isinstance(request, EmbedRequest):
-        return _embed(request)
-    return _perform(script if script is not None else _echo(request), request)
-
-
-def _echo(request: GenerateRequest) -> Script:
-    choice = request.tool_choice
-    if request.tools and choice and choice.mode in (ToolMode.REQUIRED, ToolMode.NAMED):
-        return (CallTool(id="call_0", name=choice.name or request.tools[0].name),)
-    for message in reversed(request.messages):
-        if message.role is Role.USER:
-            return (Say(_text_of(message.parts) or "?"),)
-    return (Say("?"),)
-
-
-def _perform(script: Script, request: GenerateRequest) -> Iterator[Move]:
-    performance = _Performance(request)
-    for step in script:
-        if isinstance(step, Say):
-            yield from performance.say(step)
-        elif isinstance(step, Think):
-            yield from performance.think(step)
-        elif isinstance(step, CallTool):
-            yield from performance.call_tool(step)
-        else:
-            yield step
-    yield from performance.end()
-
-
-class _Performance:
-    """What has been said so far, and why it must end."""
-
-    def __init__(self, request: GenerateRequest) -> None:
-        self._request = request
-        self._candidates = range(request.sampling.n or 1)
-        self._tokens = 0
-        self._reasoning_tokens = 0
-        self._calls = 0
-        self._finish = FinishReason.STOP
-        self._stopped_by = ""
-
-    def say(self, step: Say) -> Iterator[Move]:
-        text, stopped_by = self._until_stop(step.text)
-        limit = self._request.sampling.max_output_tokens
-        for word in re.findall(r"\s*\S+\s*$|\s*\S+", text):
-            if self._finish is not FinishReason.STOP:
-                return
-            if limit is not None and self._tokens >= limit:
-                self._finish = FinishReason.LENGTH
-                return
-            if step.pause_s and self._tokens:
-                yield Wait(step.pause_s)
-            self._tokens += 1
-            yield from self._word(word)
-        if stopped_by:
-            self._finish, self._stopped_by = FinishReason.STOP_SEQUENCE, stopped_by
-
-    def _until_stop(self, text: str) -> tuple[str, str]:
-        """`text` up to the first stop sequence in it, and that sequence or nothing."""
-        found = [(text.find(stop), stop) for stop in self._request.sampling.stop if stop in text]
-        if not found:
-            return text, ""
-        at, stop = min(found)
-        return text[:at], stop
-
-    def _word(self, word: str) -> Iterator[Move]:
-        sampling = self._request.sampling
-        for index in self._candidates:
-            yield TextDelta(index, word)
-            if sampling.logprobs:
-                yield LogprobsDelta(index, (_logprob(word, sampling.top_logprobs),))
-
-    def think(self, step: Think) -> Iterator[Move]:
-        tokens = len(step.text.split())
-        self._tokens += tokens
-        self._reasoning_tokens += tokens
-        for index in self._candidates:
-            yield ReasoningDelta(index, step.text)
-            if step.signature:
-                yield ReasoningDelta(index, signature=step.signature.encode())
-
-    def call_tool(self, step: CallTool) -> Iterator[Move]:
-        self._tokens += 1
-        self._finish = FinishReason.TOOL_CALLS
-        half = len(step.arguments_json) // 2
-        first, second = step.arguments_json[:half], step.arguments_json[half:]
-        for index in self._candidates:
-            yield ToolCallDelta(index, self._calls, step.id, step.name, first)
-            yield ToolCallDelta(index, self._calls, arguments_json=second)
-        self._calls += 1
-
-    def end(self) -> Iterator[Move]:
-        for index in self._candidates:
-            yield Finish(index, self._finish, self._stopped_by)
-        yield UsageUpdate(
-            Usage(
-                input_tokens=_input_tokens(self._request),
-                output_tokens=self._tokens * len(self._candidates),
-                reasoning_tokens=self._reasoning_tokens * len(self._candidates),
-            )
-        )
-
-
-def _logprob(word: str, top: int | None) -> TokenLogprob:
-    value = -(zlib.crc32(word.encode()) % 1000) / 1000
-    others = tuple(TopLogprob(f"{word}{n}", value - n) for n in range(1, top or 0))
-    best = (TopLogprob(word, value, word.encode()), *others) if top else ()
-    return TokenLogprob(word, value, word.encode(), best)
-
-
-def _embed(request: EmbedRequest) -> Iterator[Move]:
-    dimensions = request.dimensions or EMBEDDING_DIMENSIONS
-    tokens = 0
-    for index, item in enumerate(request.inputs):
-        text = item.text if item.text is not None else " ".join(map(str, item.tokens))
-        tokens += len(text.split())
-        yield Vector(index, _vector(text, dimensions))
-    yield UsageUpdate(Usage(input_tokens=tokens))
-
-
-def _vector(text: str, dimensions: int) -> bytes:
-    """A unit vector that depends only on `text`, as little-endian float32."""
-    digest = hashlib.shake_256(text.encode()).digest(4 * dimensions)
-    values = [number / 2**31 for number in struct.unpack(f"<{dimensions}i", digest)]
-    length = math.hypot(*values) or 1.0
-    return struct.pack(f"<{dimensions}f", *(value / length for value in values))
-
-
-def _input_tokens(request: GenerateRequest) -> int:
-    return sum(len(_text_of(message.parts).split()) for message in request.messages)
-
-
-def _text_of(parts: Sequence[object]) -> str:
-    return "".join(part.text for part in parts if isinstance(part, Text))

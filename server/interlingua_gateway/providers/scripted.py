@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from interlingua_gateway.core.call import Attempt, Phase
@@ -10,7 +11,8 @@ from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.core.errors import Reason, UpstreamError
 from interlingua_gateway.core.events import Batch
 from interlingua_gateway.core.reply import Reply, Start
-from interlingua_gateway.providers.script import Fail, Hang, Move, Script, Wait, moves
+from interlingua_gateway.providers.performance import Move, moves
+from interlingua_gateway.providers.script import Fail, Hang, Script, Wait
 
 ECHO = "echo"
 
@@ -31,6 +33,7 @@ class ScriptedProvider:
         self._clock = clock
         self._scripts = dict(scripts or {})
         self._closed = asyncio.Event()
+        self._turns: Counter[str] = Counter()
 
     async def open(self, attempt: Attempt) -> Reply:
         """Play the script up to its first event; see core.ports.Provider."""
@@ -43,8 +46,10 @@ class ScriptedProvider:
             upstream_id="scripted",
         )
         attempt.phase = Phase.FIRST_TOKEN
-        script = self._scripts.get(target.model) or self._scripts.get("*")
-        playing = _Playing(moves(attempt.request, script), self._clock, self._closed)
+        name = target.model if target.model in self._scripts else "*"
+        self._turns[name] += 1
+        performance = moves(attempt.request, self._scripts.get(name), self._turns[name])
+        playing = _Playing(performance, self._clock, self._closed)
         first = await playing.next()
         if first is None:
             raise UpstreamError(Reason.UPSTREAM_INVALID_RESPONSE, "The script is empty.")
@@ -81,7 +86,7 @@ class _Playing:
                 await self._closed.wait()
             self._check_open()
             if isinstance(move, Fail):
-                raise UpstreamError(move.reason, move.message, retry_after_s=move.retry_after_s)
+                raise _failure(move)
             if not isinstance(move, Wait | Hang):
                 return (move,)
         return None
@@ -93,3 +98,14 @@ class _Playing:
     async def aclose(self) -> None:
         """Nothing more comes."""
         self._moves = iter(())
+
+
+def _failure(step: Fail) -> UpstreamError:
+    return UpstreamError(
+        step.reason,
+        step.message,
+        retry_after_s=step.retry_after_s,
+        violations=step.violations,
+        resource=step.resource,
+        metadata=step.metadata,
+    )

@@ -156,7 +156,9 @@ def status(code: str, message: str, *details: Message) -> status_pb2.Status:
 
 
 def fail(context: grpc.ServicerContext, code: str, message: str, *details: Message) -> NoReturn:
-    """Ends the call with a status and its details."""
+    """Ends the call with a status and its details; whoever tries again need not wait long."""
     packed = status(code, message, *details).SerializeToString()
-    context.set_trailing_metadata((("grpc-status-details-bin", packed),))
+    context.set_trailing_metadata(
+        (("grpc-status-details-bin", packed), ("grpc-retry-pushback-ms", "1"))
+    )
     context.abort(grpc.StatusCode[code], message)

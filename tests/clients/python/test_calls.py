@@ -117,7 +117,7 @@ async def test_retries_end(client, script):
     with pytest.raises(UnavailableError) as caught:
         await client.generate("x")
     assert caught.value.reason == "ERROR_REASON_CIRCUIT_OPEN"
-    assert len(script.requests) == 3
+    assert len(script.requests) == 5
 
 
 async def test_large_answers_pass(client, script):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import grpc
 import pytest
@@ -139,3 +140,19 @@ def test_a_client_made_outside_a_loop(script, address):
             return (await client.generate("x")).text
 
     assert asyncio.run(use()) == "hello"
+
+
+def test_the_service_config_is_that_of_all_languages():
+    shared = Path(__file__).parents[3] / "clients" / "service_config.json"
+    assert json.loads(shared.read_text()) == SERVICE_CONFIG
+
+
+def test_a_token_source_is_asked_at_every_call(script, tmp_path):
+    tokens = iter(["one", "two", "three\n"])
+    address = f"unix:{tmp_path}/gateway.sock"
+    with serve(script, address), Client(address, api_key=lambda: next(tokens)) as client:
+        for token in ("one", "two"):
+            client.generate("x")
+            assert script.metadata["authorization"] == f"Bearer {token}"
+        with pytest.raises(ValueError, match="line break"):
+            client.generate("x")

@@ -7,6 +7,7 @@ from google.protobuf.json_format import MessageToDict
 
 from interlingua import (
     AudioOutputOptions,
+    EmbedRequest,
     GenerateOptions,
     GenerateRequest,
     Message,
@@ -29,6 +30,7 @@ from interlingua import (
 )
 from interlingua.requests import EmbedOptions, embed_request, generate_request
 from interlingua.v1 import content_pb2
+from interlingua.v1.embed_pb2 import EmbedInput
 
 EVERY_OPTION: GenerateOptions = {
     "timeout_s": 1.0,
@@ -145,6 +147,15 @@ def test_embed_options():
         "encoding": "EMBEDDING_ENCODING_FLOAT32_LE",
         "priority": "PRIORITY_LOW",
     }
+
+
+def test_a_whole_embed_request_is_sent_as_it_stands():
+    request = EmbedRequest(model="e", inputs=[EmbedInput(text="a")])
+    assert embed_request(request, None, {"timeout_s": 1}) is request
+    with pytest.raises(TypeError, match="whole request"):
+        embed_request(request, None, {"dimensions": 3})
+    with pytest.raises(TypeError, match="whole request"):
+        embed_request(request, "f", {})
 
 
 def test_other_forms_of_options():

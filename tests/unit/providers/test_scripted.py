@@ -9,10 +9,17 @@ import struct
 import pytest
 
 from interlingua_gateway.core.call import Attempt
-from interlingua_gateway.core.errors import InternalError, Reason, UpstreamError
+from interlingua_gateway.core.errors import (
+    InternalError,
+    Reason,
+    Resource,
+    UpstreamError,
+    Violation,
+)
 from interlingua_gateway.core.events import (
     Answer,
     AnswerEvent,
+    Finish,
     FinishReason,
     LogprobsDelta,
     TextDelta,
@@ -22,6 +29,8 @@ from interlingua_gateway.core.target import Target
 from interlingua_gateway.core.types import (
     EmbedInput,
     EmbedRequest,
+    Media,
+    MediaKind,
     Reasoning,
     Request,
     Sampling,
@@ -33,9 +42,12 @@ from interlingua_gateway.core.types import (
 )
 from interlingua_gateway.providers.script import (
     CallTool,
+    Deltas,
+    End,
     Fail,
     Say,
     Script,
+    Show,
     Think,
     Wait,
     scripts_of,
@@ -167,3 +179,56 @@ def test_scripts_of_a_configuration() -> None:
 def test_script_that_is_none(script: object) -> None:
     with pytest.raises(InternalError, match="'bad'"):
         scripts_of({"bad": script})
+
+
+async def test_deltas_come_as_they_are_written() -> None:
+    script = (Deltas(("a", "\u0301b"), times=2), Deltas(("x",), repeat=3))
+    provider = ScriptedProvider("scripted", clock=ManualClock(), scripts={"*": script})
+    reply = await provider.open(tried(ask()))
+    events = [event async for batch in reply for event in batch]
+    said = [event.text for event in events if isinstance(event, TextDelta)]
+    assert said == ["a", "\u0301b", "a", "\u0301b", "xxx"]
+
+
+async def test_media_and_another_end() -> None:
+    configured = {
+        "m": [
+            {"do": "show", "kind": "image", "mime_type": "image/png", "data": "iVA="},
+            {"do": "end", "reason": "other", "upstream_reason": "tired"},
+        ]
+    }
+    script = scripts_of(configured)["m"]
+    assert script == (
+        Show(MediaKind.IMAGE, "image/png", b"\x89P"),
+        End(FinishReason.OTHER, "tired"),
+    )
+    (candidate,) = (await answer(ask(), script)).candidates
+    assert candidate.parts == (Media(kind=MediaKind.IMAGE, mime_type="image/png", data=b"\x89P"),)
+    assert candidate.finish == Finish(0, FinishReason.OTHER, upstream_reason="tired")
+
+
+async def test_failures_carry_what_the_script_says() -> None:
+    violation, resource = Violation("seats", "none left"), Resource("model", "m")
+    step = Fail(
+        Reason.QUEUE_FULL, "Full.", 2, (violation,), resource=resource, metadata={"limit": "seats"}
+    )
+    with pytest.raises(UpstreamError) as failed:
+        await answer(ask(), (step,))
+    assert failed.value.violations == (violation,)
+    assert failed.value.resource == resource
+    assert failed.value.metadata == {"limit": "seats"}
+    assert failed.value.retry_after_s == 2
+
+
+async def test_some_performances_pass_a_failure() -> None:
+    script = (Fail(passes_every=3), Say("third"))
+    provider = ScriptedProvider("scripted", clock=ManualClock(), scripts={"*": script})
+    outcomes = []
+    for _ in range(6):
+        try:
+            reply = await provider.open(tried(ask(), streaming=False))
+            outcomes.append((await reply.collect()).candidates[0].parts)
+        except UpstreamError:
+            outcomes.append(None)
+    third = (Text(text="third"),)
+    assert outcomes == [None, None, third, None, None, third]

@@ -45,6 +45,7 @@ from interlingua.requests import CallOptions, EmbedOptions, GenerateOptions
 from interlingua.results import EmbedResult, GenerateResult
 from interlingua.stream import Stream
 from interlingua.v1.content_pb2 import AudioOutputOptions, Message, Part, Tool, ToolCall, ToolChoice
+from interlingua.v1.embed_pb2 import EmbedRequest
 from interlingua.v1.generate_pb2 import GenerateRequest, RoutingOptions, SafetySetting, Usage
 from interlingua.v1.model_service_pb2 import Model
 
@@ -93,6 +94,7 @@ __all__ = [
     "Violation",
     "Resource",
     "AudioOutputOptions",
+    "EmbedRequest",
     "GenerateRequest",
     "Message",
     "Model",

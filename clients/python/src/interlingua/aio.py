@@ -11,7 +11,7 @@ import grpc.aio
 
 from interlingua.access import AsyncAccess
 from interlingua.aio_stream import AsyncStream, local_cancel, task_is_cancelled
-from interlingua.endpoint import TLS, Endpoint
+from interlingua.endpoint import TLS, ApiKey, Endpoint
 from interlingua.errors import InterlinguaError, from_rpc_error
 from interlingua.messages import Prompt
 from interlingua.reports import AsyncReports
@@ -19,6 +19,7 @@ from interlingua.requests import (
     CallOptions,
     EmbedOptions,
     GenerateOptions,
+    Texts,
     embed_request,
     generate_request,
 )
@@ -61,9 +62,9 @@ class AsyncClient:
     It may be made anywhere; it connects at its first use and belongs to the loop that runs then.
 
     `address` is `host:port`, `unix:/path` or another gRPC target; without it the environment's
-    INTERLINGUA_ADDRESS counts, then 127.0.0.1:50051. `api_key` is sent as a bearer token, `tls`
-    is True for TLS with the usual roots or says more. `timeout_s` bounds each call, in seconds,
-    that does not name its own.
+    INTERLINGUA_ADDRESS counts, then 127.0.0.1:50051. `api_key` is sent as a bearer token;
+    a function is asked for it at every call. `tls` is True for TLS with the usual roots or says
+    more. `timeout_s` bounds each call, in seconds, that does not name its own.
 
     Calls raise InterlinguaError and its children, TypeError or ValueError for arguments that the
     contract cannot hold. Cancelling the task that waits for a call cancels the call.
@@ -73,7 +74,7 @@ class AsyncClient:
         self,
         address: str | None = None,
         *,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         tls: TLS | bool | None = None,
         timeout_s: float | None = None,
     ) -> None:
@@ -124,12 +125,11 @@ class AsyncClient:
         return stream
 
     async def embed(
-        self,
-        texts: str | Sequence[str | Sequence[int]],
-        model: str | None = None,
-        **options: Unpack[EmbedOptions],
+        self, texts: Texts, model: str | None = None, **options: Unpack[EmbedOptions]
     ) -> EmbedResult:
-        """Turns texts, or sequences of token ids, into vectors, one for each, in their order."""
+        """Turns texts, sequences of token ids, or the inputs of a whole request into vectors, one
+        for each, in their order.
+        """
         request = embed_request(texts, model, options)
         return EmbedResult(await self._call(self._gateway.Embed, "Embed", request, options))
 

@@ -2,10 +2,10 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 import grpc
 
@@ -44,10 +44,11 @@ TIMEOUTS_S: Mapping[str, float] = {
 }
 
 # A call is sent again only if it ended UNAVAILABLE before anything came back: gRPC never retries
-# once response headers have arrived. The throttle stops retries while half of the calls fail.
+# once response headers have arrived. The throttle stops retries after 500 failures, less one for
+# every five successes. clients/service_config.json is the same for all languages.
 SERVICE_CONFIG: Mapping[str, object] = {
     "loadBalancingConfig": [{"round_robin": {}}],
-    "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.2},
+    "retryThrottling": {"maxTokens": 1000, "tokenRatio": 0.2},
     "methodConfig": [
         {
             "name": [
@@ -55,7 +56,7 @@ SERVICE_CONFIG: Mapping[str, object] = {
                 {"service": "interlingua.v1.ModelService"},
             ],
             "retryPolicy": {
-                "maxAttempts": 3,
+                "maxAttempts": 5,
                 "initialBackoff": "0.2s",
                 "maxBackoff": "2s",
                 "backoffMultiplier": 2,
@@ -73,11 +74,12 @@ _OPTIONS: Sequence[tuple[str, int | str]] = (
     ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
     # The gateway refuses pings that come more often than every 5 seconds.
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.primary_user_agent", "interlingua-python"),
 )
 _LOOPBACK = ("127.", "localhost:", "[::1]:")
@@ -118,6 +120,10 @@ class TLS:
         )
 
 
+ApiKey: TypeAlias = str | Callable[[], str]
+"""An API key, or a function that is asked for a token at every call."""
+
+
 class Endpoint:
     """What a client was told about its gateway.
 
@@ -125,21 +131,19 @@ class Endpoint:
     header; the message does not hold the key.
     """
 
-    __slots__ = ("_authorization", "_timeout_s", "_tls", "address")
+    __slots__ = ("_api_key", "_timeout_s", "_tls", "address")
 
     def __init__(
         self,
         address: str | None,
-        api_key: str | None,
+        api_key: ApiKey | None,
         tls: TLS | bool | None,
         timeout_s: float | None,
     ) -> None:
         self.address = address or os.environ.get(ADDRESS_VARIABLE) or DEFAULT_ADDRESS
         self._tls = TLS() if tls is True else tls or None
         self._timeout_s = _positive(timeout_s)
-        if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
-            raise ValueError("api_key holds a line break or another unprintable character")
-        self._authorization = () if api_key is None else (("authorization", f"Bearer {api_key}"),)
+        self._api_key = _header(api_key) if isinstance(api_key, str) else api_key
 
     @property
     def credentials(self) -> grpc.ChannelCredentials | None:
@@ -168,10 +172,22 @@ class Endpoint:
         return own or self._timeout_s or TIMEOUTS_S[method]
 
     def metadata(self, options: CallOptions) -> tuple[tuple[str, str | bytes], ...]:
-        """The gRPC metadata of a call."""
+        """The gRPC metadata of a call. Raises ValueError for a token that no header can hold."""
         traceparent = options.get("traceparent")
         trace = () if traceparent is None else (("traceparent", traceparent),)
-        return (*self._authorization, *trace, *(options.get("rpc_metadata") or ()))
+        return (*self._authorization(), *trace, *(options.get("rpc_metadata") or ()))
+
+    def _authorization(self) -> tuple[tuple[str, str], ...]:
+        if self._api_key is None:
+            return ()
+        key = self._api_key if isinstance(self._api_key, str) else _header(self._api_key())
+        return (("authorization", f"Bearer {key}"),)
+
+
+def _header(api_key: str) -> str:
+    if not (api_key.isascii() and api_key.isprintable()):
+        raise ValueError("api_key holds a line break or another unprintable character")
+    return api_key
 
 
 def _positive(timeout_s: float | None) -> float | None:

@@ -1,7 +1,7 @@
 """The options of calls, typed, and the requests of the contract that are made from them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypedDict
+from typing import Literal, TypeAlias, TypedDict
 
 from interlingua.messages import JsonObject, Prompt, conversation, enum_value, json_text
 from interlingua.v1.content_pb2 import (
@@ -33,6 +33,9 @@ from interlingua.v1.generate_pb2 import (
     SamplingOptions,
     UnsupportedParameterPolicy,
 )
+
+Texts: TypeAlias = str | Sequence[str | Sequence[int]] | EmbedRequest
+"""What to embed: a text, texts or sequences of token ids, or a whole request of the contract."""
 
 
 class CallOptions(TypedDict, total=False):
@@ -118,9 +121,7 @@ def generate_request(
     """
     _refuse_unknown(options, GenerateOptions.__optional_keys__)
     if isinstance(prompt, GenerateRequest):
-        given = options.keys() - CallOptions.__optional_keys__
-        if model is not None or given:
-            raise TypeError("a whole request takes no model and no options: set its fields")
+        _refuse_beside_request(model, options)
         return prompt
     request = GenerateRequest(
         model=model or "",
@@ -142,15 +143,17 @@ def generate_request(
     return request
 
 
-def embed_request(
-    texts: str | Sequence[str | Sequence[int]], model: str | None, options: EmbedOptions
-) -> EmbedRequest:
-    """The request for the vectors of `texts`; an item may also be a sequence of token ids.
+def embed_request(texts: Texts, model: str | None, options: EmbedOptions) -> EmbedRequest:
+    """The request for the vectors of `texts`; a whole request is sent as it stands.
 
-    Vectors are asked for as bytes, which no side has to take apart. Raises TypeError or ValueError
-    for what the contract cannot hold.
+    Vectors are asked for as bytes, which no side has to take apart. Raises TypeError for unknown
+    options and for any option beside a whole request, TypeError or ValueError for what the
+    contract cannot hold.
     """
     _refuse_unknown(options, EmbedOptions.__optional_keys__)
+    if isinstance(texts, EmbedRequest):
+        _refuse_beside_request(model, options)
+        return texts
     items = [texts] if isinstance(texts, str) else texts
     request = EmbedRequest(
         model=model or "",
@@ -168,6 +171,11 @@ def embed_request(
 def _refuse_unknown(options: Mapping[str, object], known: frozenset[str]) -> None:
     if unknown := options.keys() - known:
         raise TypeError(f"unknown option {', '.join(sorted(unknown))}")
+
+
+def _refuse_beside_request(model: str | None, options: Mapping[str, object]) -> None:
+    if model is not None or options.keys() - CallOptions.__optional_keys__:
+        raise TypeError("a whole request takes no model and no options: set its fields")
 
 
 def _embed_input(item: str | Sequence[int]) -> EmbedInput:

@@ -175,12 +175,10 @@ def logprobs(tokens: Iterable[TokenLogprob]) -> list[generate_pb2.TokenLogprob]:
     return [
         generate_pb2.TokenLogprob(
             token=item.token,
-            token_bytes=item.token_bytes,
+            raw=item.token_bytes,
             logprob=item.logprob,
             top=[
-                generate_pb2.TopLogprob(
-                    token=top.token, token_bytes=top.token_bytes, logprob=top.logprob
-                )
+                generate_pb2.TopLogprob(token=top.token, raw=top.token_bytes, logprob=top.logprob)
                 for top in item.top
             ],
         )

@@ -1159,12 +1159,12 @@ class TokenLogprob(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKEN_FIELD_NUMBER: _builtins.int
-    TOKEN_BYTES_FIELD_NUMBER: _builtins.int
+    RAW_FIELD_NUMBER: _builtins.int
     LOGPROB_FIELD_NUMBER: _builtins.int
     TOP_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """The token's text; replacement characters where it is not whole UTF-8."""
-    token_bytes: _builtins.bytes
+    raw: _builtins.bytes
     """The token's bytes, where the provider gives them."""
     logprob: _builtins.float
     """Natural logarithm of its probability."""
@@ -1176,13 +1176,13 @@ class TokenLogprob(_message.Message):
         self,
         *,
         token: _builtins.str = ...,
-        token_bytes: _builtins.bytes = ...,
+        raw: _builtins.bytes = ...,
         logprob: _builtins.float = ...,
         top: _abc.Iterable[Global___TopLogprob] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["logprob", b"logprob", "token", b"token", "token_bytes", b"token_bytes", "top", b"top"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["logprob", b"logprob", "raw", b"raw", "token", b"token", "top", b"top"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1195,11 +1195,11 @@ class TopLogprob(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKEN_FIELD_NUMBER: _builtins.int
-    TOKEN_BYTES_FIELD_NUMBER: _builtins.int
+    RAW_FIELD_NUMBER: _builtins.int
     LOGPROB_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """The token's text."""
-    token_bytes: _builtins.bytes
+    raw: _builtins.bytes
     """The token's bytes, where the provider gives them."""
     logprob: _builtins.float
     """Natural logarithm of its probability."""
@@ -1207,12 +1207,12 @@ class TopLogprob(_message.Message):
         self,
         *,
         token: _builtins.str = ...,
-        token_bytes: _builtins.bytes = ...,
+        raw: _builtins.bytes = ...,
         logprob: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["logprob", b"logprob", "token", b"token", "token_bytes", b"token_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["logprob", b"logprob", "raw", b"raw", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,1 @@
+"""The conformance harness: scenarios, the gateway they run against, and what must be observed."""

@@ -1,0 +1,2 @@
+/** The client of the Interlingua LLM gateway; begin with {@link InterlinguaClient}. */
+package dev.interlingua.client;
