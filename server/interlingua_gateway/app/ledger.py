@@ -1,4 +1,4 @@
-"""Makes the ledger of a configuration: journal, policy, and what carries records to the database."""
+"""Makes the ledger of a configuration: journal, policy, and what brings records to a database."""
 
 from __future__ import annotations
 
