@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from interlingua_gateway.app.database import Databases
@@ -10,7 +11,7 @@ from interlingua_gateway.config.budgets import BudgetConfig, BudgetsConfig
 from interlingua_gateway.config.tree import Config
 from interlingua_gateway.core.budget import Alert, BudgetRule, Facet, Period
 from interlingua_gateway.core.clock import Clock, Tasks
-from interlingua_gateway.core.errors import InternalError
+from interlingua_gateway.core.errors import GatewayError, InternalError
 from interlingua_gateway.core.ports import Policy
 from interlingua_gateway.core.ports_budget import BudgetStore
 from interlingua_gateway.policies.budget import Budget, BudgetOptions, Prospects
@@ -26,6 +27,8 @@ from interlingua_gateway.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from interlingua_gateway.store.sql.budgets import SqlBudgets
+
+log = logging.getLogger("interlingua.budget")
 
 
 class BudgetPolicies:
@@ -66,7 +69,7 @@ class BudgetPolicies:
     def start(self) -> None:
         """Follow the database, if there may be something in it."""
         if self._databases.exists:
-            self._tasks.start(self._open(), "open-budgets")
+            self._tasks.start(self._begin(), "open-budgets")
 
     async def known(self) -> None:
         """Wait until it is known what was spent before this gateway."""
@@ -81,7 +84,13 @@ class BudgetPolicies:
     def _keep(self, alert: Alert) -> None:
         self.book.alerted(alert)
         if self._store is None:
-            self._tasks.start(self._open(), "open-budgets")
+            self._tasks.start(self._begin(), "open-budgets")
+
+    async def _begin(self) -> None:
+        try:
+            await self._open()
+        except GatewayError as error:
+            log.error("budgets cannot be read", extra={"fields": {"error": error.message}})
 
     async def _open(self) -> BudgetStore:
         if self._store is None:
