@@ -83,6 +83,16 @@ async def migrate(config: Config) -> tuple[str, str]:
         await databases.aclose()
 
 
+async def schema_version(config: Config) -> str:
+    """The version of the schema as it is; empty for none. Raises as `migrate` does."""
+    databases = Databases(config)
+    try:
+        database = await databases.open()
+        return await database.version()
+    finally:
+        await databases.aclose()
+
+
 def database_secrets(config: Config) -> tuple[str, ...]:
     """Every secret of the database, for the redactor."""
     values = (config.database.url, config.database.password)

@@ -42,6 +42,19 @@ def test_a_database_that_is_away_is_told(bare: Cli, tmp_path: Path) -> None:
     assert "Traceback" not in result.output
 
 
+def test_the_doctor_looks_at_the_database(
+    bare: Cli, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    file = configured(tmp_path, postgres.new_database())
+    assert "empty; a gateway makes its schema" in bare("doctor", "--config", str(file)).output
+    bare("migrate", "--config", str(file))
+    assert f"its schema is {head()}" in bare("doctor", "--config", str(file)).output
+    file = configured(tmp_path, f"postgresql:///name?host={tmp_path}")
+    result = bare("doctor", "--config", str(file))
+    assert result.exit_code == 1
+    assert "database does not answer" in result.output
+
+
 def test_a_missing_library_is_told_at_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
