@@ -16,6 +16,7 @@ from google.rpc import error_details_pb2, status_pb2
 from redis.asyncio import Redis
 
 from interlingua.v1 import admin_service_pb2, generate_pb2
+from tests.support.calls import until
 from tests.support.gateway import UNFORGIVING
 from tests.support.gateway_process import GatewayProcess
 from tests.support.postgres_server import PostgresServer
@@ -167,6 +168,28 @@ async def test_a_crowd_cannot_overspend(
         assert LIMIT - MOST <= spent <= LIMIT
         assert [await gateways.spent(one) for one in gateways.gateways] == [spent] * PROCESSES
         assert await gateways.ledger(lambda found: found >= spent) == spent
+
+
+async def test_redis_dies_under_load(
+    redis: RedisServer, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """Without a memory it comes back: the gateways put together what they know and what they did
+    meanwhile, each with a tenth of what was left."""
+    async with cluster(redis, postgres.new_database(), tmp_path) as gateways:
+        crowd = asyncio.ensure_future(gateways.crowd(20))
+        await until(lambda: gateways.tally.total() > 200)
+        redis.kill()
+        await until(lambda: gateways.tally.total() > 400)
+        redis.start()
+        await crowd
+        await gateways.until_refused()
+        pot = await gateways.pot()
+        print(gateways.tally, pot)
+        assert gateways.tally["OVERLOADED"] > 0
+        assert LIMIT - MOST <= pot["base"] + pot["spent"] <= LIMIT
+        # At most the calls that were under way when it died could be unknown to it.
+        spent = await gateways.ledger(lambda found: found >= LIMIT - CALLERS * MOST)
+        assert spent <= LIMIT + CALLERS * MOST
 
 
 async def test_spending_is_not_forgotten(
