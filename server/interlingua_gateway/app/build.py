@@ -6,15 +6,10 @@ import hashlib
 from collections.abc import MutableMapping
 from importlib.metadata import version
 
-from interlingua_gateway.app.budgets import budget_secrets
-from interlingua_gateway.app.database import database_secrets
 from interlingua_gateway.app.feedback import Box, LazyInsights
 from interlingua_gateway.app.gateway import Gateway
-from interlingua_gateway.app.identity import auth_secrets
-from interlingua_gateway.app.parts import Parts
-from interlingua_gateway.app.providers import secrets_of
+from interlingua_gateway.app.parts import Parts, secrets_in
 from interlingua_gateway.app.reports import LazyReports
-from interlingua_gateway.app.stores import store_secrets
 from interlingua_gateway.config.reach import is_local
 from interlingua_gateway.config.tree import Config, ServerConfig
 from interlingua_gateway.core.clock import Clock
@@ -43,7 +38,7 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
     Raises:
         InternalError: the configuration cannot be used; the message says why.
     """
-    redact = Redactor(_secrets(config))
+    redact = Redactor(secrets_in(config))
     set_up(config.telemetry.log_level, config.telemetry.log_format, redact)
     metrics = Metrics(CODE_NAMES.values())
     metrics.build.labels(version(DISTRIBUTION)).set(1)
@@ -87,16 +82,6 @@ def _models(config: Config, parts: Parts, clock: Clock) -> ModelMethods:
     routing, board = parts.routing, parts.limits.board
     known = parts.identities.names
     return ModelMethods(parts.listing, routing.vitals, board, installation, known, clock)
-
-
-def _secrets(config: Config) -> tuple[str, ...]:
-    return (
-        *secrets_of(config.providers),
-        *store_secrets(config),
-        *database_secrets(config),
-        *auth_secrets(config),
-        *budget_secrets(config),
-    )
 
 
 def digest(config: Config) -> str:

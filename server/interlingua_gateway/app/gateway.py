@@ -1,81 +1,22 @@
-"""A gateway that was built: what one process starts, waits for and closes, in which order."""
+"""A gateway that was built: an engine with its fronts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
-
+from interlingua_gateway.app.engine import Engine
 from interlingua_gateway.app.parts import Parts
-from interlingua_gateway.core.clock import Clock, Tasks
-from interlingua_gateway.providers.litellm import LiteLLMProvider
-from interlingua_gateway.providers.local.provider import LocalProvider
-from interlingua_gateway.providers.local.supervisor import Failed, LocalModel, Ready
+from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.wire.grpc.server import GrpcServer
 from interlingua_gateway.wire.http.probes import HttpServer
 
-OnEvent: TypeAlias = Callable[[str, Mapping[str, str]], None]
 
-
-class Gateway:
+class Gateway(Engine):
     """Everything that one process runs. `ready` is what /readyz says."""
 
     def __init__(self, grpc: GrpcServer, parts: Parts, clock: Clock) -> None:
+        super().__init__(parts, clock)
         self.grpc = grpc
         self.http: HttpServer | None = None
-        self.providers = parts.providers
-        self.stores = parts.stores
-        self.databases = parts.databases
-        self.ledger = parts.ledger
-        self.limits = parts.limits
-        self.answers = parts.answers
-        self.budgets = parts.budgets
-        self.listing = parts.listing
-        self.routing = parts.routing
-        self.identities = parts.identities
-        self.processing = parts.processing
-        self.tasks = Tasks()
         self.ready = False
-        self._clock = clock
-
-    def start_models(self, on_event: OnEvent) -> None:
-        """Start what takes long: the embedded models, litellm where it is needed, the lists of
-        models that providers offer, health checks, and the copy of keys and tenants."""
-        self.ledger.start()
-        self.identities.start()
-        self.budgets.start()
-        self.listing.start(self.tasks)
-        self.routing.start_checks(self.providers, self.tasks)
-        for name, provider in self.providers.items():
-            if isinstance(provider, LocalProvider):
-                provider.model.start()
-                self.tasks.start(self._tell(name, provider.model, on_event), f"tell-{name}")
-            elif isinstance(provider, LiteLLMProvider):
-                self.tasks.start(provider.preload(), f"preload-{name}")
-
-    async def prepared(self) -> None:
-        """Wait until keys, tenants and what was spent are known, and each embedded model answers or
-        has failed for good."""
-        await self.identities.loaded()
-        await self.budgets.known()
-        for provider in self.providers.values():
-            if isinstance(provider, LocalProvider):
-                while not isinstance(provider.model.state, Ready | Failed):
-                    await provider.model.next_state()
-
-    async def _tell(self, name: str, model: LocalModel, on_event: OnEvent) -> None:
-        """Report each change of an embedded model's state."""
-        began = self._clock.monotonic()
-        on_event("loading", {"model": name})
-        while True:
-            state = await model.next_state()
-            if isinstance(state, Ready):
-                seconds = self._clock.monotonic() - began
-                on_event("loaded", {"model": name, "seconds": f"{seconds:.1f}"})
-            elif isinstance(state, Failed):
-                on_event("failed", {"model": name, "reason": state.reason})
-            else:
-                began = self._clock.monotonic()
-                on_event("loading", {"model": name, "after": state.after})
 
     async def aclose(self) -> None:
         """End everything that still runs."""
@@ -83,13 +24,4 @@ class Gateway:
         if self.http is not None:
             await self.http.stop()
         await self.grpc.stop(0)
-        await self.identities.aclose()
-        await self.processing.aclose()
-        await self.limits.aclose()
-        await self.answers.tasks.aclose()
-        await self.budgets.aclose()
-        await self.stores.aclose()
-        await self.ledger.aclose()
-        await self.databases.aclose()
-        for provider in self.providers.values():
-            await provider.aclose()
+        await super().aclose()

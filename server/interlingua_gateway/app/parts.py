@@ -6,17 +6,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping
 
 from interlingua_gateway.app.answers import AnswerPolicies
-from interlingua_gateway.app.budgets import BudgetPolicies
-from interlingua_gateway.app.database import Databases
+from interlingua_gateway.app.budgets import BudgetPolicies, budget_secrets
+from interlingua_gateway.app.database import Databases, database_secrets
 from interlingua_gateway.app.feedback import Processing, processors
-from interlingua_gateway.app.identity import Identities
+from interlingua_gateway.app.identity import Identities, auth_secrets
 from interlingua_gateway.app.ledger import LedgerPolicies
 from interlingua_gateway.app.limits import LimitPolicies
 from interlingua_gateway.app.models import Catalogue
-from interlingua_gateway.app.providers import ProviderFactory
+from interlingua_gateway.app.providers import ProviderFactory, secrets_of
 from interlingua_gateway.app.routing import Routing
 from interlingua_gateway.app.stack import policies, stack
-from interlingua_gateway.app.stores import Stores
+from interlingua_gateway.app.stores import Stores, store_secrets
 from interlingua_gateway.config.defaults import row_of
 from interlingua_gateway.config.tree import Config
 from interlingua_gateway.core.call import Handler
@@ -49,7 +49,7 @@ class Parts:
         self.providers: Mapping[str, Provider] = {
             name: factory.make(name, entry) for name, entry in config.providers.items()
         }
-        catalogue = Catalogue(config, load_prices())
+        self.catalogue = catalogue = Catalogue(config, load_prices())
         obstacles = _obstacles(self.providers)
         upstream = UpstreamMetrics(metrics)
         self.routing = Routing(config.routing, catalogue, obstacles, upstream, clock)
@@ -67,19 +67,33 @@ class Parts:
             config, self.stores, self.databases, self.routing.planner.prospect, metrics, clock
         )
         self.processing = Processing(processors(config.feedback.processors))
-        self.handler = self._stack(metrics, clock)
+        self._metrics = metrics
+        self._clock = clock
+        self.handler = self.limited(self.limits)
 
-    def _stack(self, metrics: Metrics, clock: Clock) -> Handler:
+    def limited(self, limits: LimitPolicies) -> Handler:
+        """The stack of policies around the dispatch, with `limits`."""
         chain = policies(
-            metrics,
-            clock,
+            self._metrics,
+            self._clock,
             self.identities.permit,
             self.ledger,
-            self.limits,
+            limits,
             self.answers,
             self.budgets,
         )
-        return stack(chain, self.routing.dispatch(self.limits.around(self.providers)))
+        return stack(chain, self.routing.dispatch(limits.around(self.providers)))
+
+
+def secrets_in(config: Config) -> tuple[str, ...]:
+    """Every secret of `config`, for the redactor."""
+    return (
+        *secrets_of(config.providers),
+        *store_secrets(config),
+        *database_secrets(config),
+        *auth_secrets(config),
+        *budget_secrets(config),
+    )
 
 
 def _show_redis(stores: Stores, metrics: Metrics) -> None:
