@@ -230,6 +230,21 @@ def test_a_full_disk_keeps_records_in_memory_and_refuses(
     assert drain(spool) == [b"a", b"b" * 30, b"c", b"d"]
 
 
+def test_what_waits_can_be_synced_at_any_time(
+    spools: Spools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "SEGMENT_BYTES", 60)
+    spool = spools.new()
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda file: synced.append(os.fstat(file).st_size))
+    append(spool, *(bytes([n]) * 20 for n in range(5)))
+    spool.sync()
+    assert synced == [58, 58, 29]
+    drain(spool)
+    spool.own.path(3).unlink()
+    spool.sync()
+
+
 def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")

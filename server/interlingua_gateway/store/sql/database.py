@@ -74,7 +74,10 @@ class Database:
 
     def __init__(self, settings: SqlSettings) -> None:
         """Raises InternalError where the settings cannot be used."""
-        settings.path.parent.mkdir(parents=True, exist_ok=True)
+        if settings.url is None:
+            settings.path.parent.mkdir(parents=True, exist_ok=True)
+            # What is in it is nobody else's business; its companions get the same mode.
+            settings.path.touch(mode=0o600)
         writer, readers = engines(settings, READERS)
         self._writer = Lane(writer, 1, "sql-write")
         self._readers = Lane(readers, READERS, "sql-read")
