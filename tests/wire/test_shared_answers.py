@@ -252,9 +252,7 @@ async def test_batches_use_the_cache_too(tmp_path: Path, environment: dict[str, 
         assert len(upstream.visits) == 2
 
 
-async def test_admin_methods_need_the_scope(
-    tmp_path: Path, environment: dict[str, str]
-) -> None:
+async def test_admin_methods_need_the_scope(tmp_path: Path, environment: dict[str, str]) -> None:
     async with running(
         _kept("http://localhost:1/v1"), tmp_path, environment=environment
     ) as gateway:
