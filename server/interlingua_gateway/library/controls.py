@@ -94,10 +94,14 @@ class Controls:
         if tenant_id is not None and provider is not None:
             raise CallerError.of_field("provider", "a limit is for a tenant or for a provider")
         self._known(provider)
-        given = {**self._limits, Whom(tenant_id, provider): config}
-        limits = limits_of(self._host.config.limits, given)
-        self._host.call(lambda: self._host.engine.limit(limits))
-        self._limits = given
+
+        def change() -> None:
+            given = {**self._limits, Whom(tenant_id, provider): config}
+            self._host.engine.limit(limits_of(self._host.config.limits, given))
+            self._limits = given
+
+        # On the loop, where one change comes after the other.
+        self._host.call(change)
 
     def configure_circuit_breaker(
         self, config: CircuitBreakerConfig, *, provider: str | None = None
