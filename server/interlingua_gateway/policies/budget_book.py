@@ -25,9 +25,9 @@ from interlingua_gateway.policies.budget_rules import BudgetRules
 POLL_S: Final = 2.0
 FIRST_SUM_S: Final = 2.0
 RAREST_SUM_S: Final = 600.0
-"""Sums are read again after 2 s, for what an earlier process left in its spool or what was open when
-a budget was put, and then ever more rarely: the counters know better, unless they have lost their
-memory."""
+"""Sums are read again after 2 s, for what an earlier process left in its spool, or what was open
+when a budget was put; and then ever more rarely: the counters know better, unless they have lost
+their memory."""
 MAX_ALERTS: Final = 1000
 
 Steady: TypeAlias = Callable[[], bool]
