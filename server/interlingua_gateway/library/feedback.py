@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final
 
 from interlingua_gateway.core.errors import CallerError
-from interlingua_gateway.core.feedback import Feedback, FeedbackKind
+from interlingua_gateway.core.feedback import LONGEST_TEXT, Feedback, FeedbackKind
 from interlingua_gateway.core.ids import feedback_id
 from interlingua_gateway.library.host import Host
 from interlingua_gateway.library.reports import LearningInsights, Views
 
 FeedbackType = FeedbackKind
 """RATING, USEFUL, CORRECTION, IMPROVEMENT or ERROR."""
-
-LONGEST_TEXT: Final = 16_384
 
 _bad = CallerError.of_field
 

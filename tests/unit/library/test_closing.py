@@ -34,7 +34,7 @@ print(gateway.generate("hello").text, flush=True)
 def program(text: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     """Runs a program that shows every warning, and leaks as such."""
     return subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "default", "-c", MAKE + text, str(tmp_path)],
+        [sys.executable, "-W", "default", "-c", MAKE + text, str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
