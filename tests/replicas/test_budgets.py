@@ -1,4 +1,5 @@
-"""Three gateways, one Redis and one PostgreSQL: no crowd spends more than a hard budget."""
+"""Three gateways, one Redis and one PostgreSQL: no crowd spends more than a hard budget; and one
+that is killed remembers."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import grpc
@@ -244,3 +245,32 @@ def _reason(error: grpc.aio.AioRpcError) -> str:
     for detail in status_pb2.Status.FromString(found).details:
         detail.Unpack(info)
     return info.reason.removeprefix("ERROR_REASON_")
+
+
+@pytest.mark.parametrize("flushed", [False, True], ids=["no-database-yet", "database"])
+async def test_a_kill_forgets_nothing_that_was_spent(tmp_path: Path, flushed: bool) -> None:
+    """What lies in the spool of a process that was killed counts from the first call on."""
+    target = {"provider": "stage", "model": "whole", "price": PRICE}
+    tree = {
+        "providers": {"stage": {"kind": "scripted", "script": SCRIPTS}},
+        "models": [{"name": "whole", "targets": [target]}],
+        "ledger": {"flush_interval_s": 3600},
+        "budgets": {"rules": [{"name": "all", "period": "total", "limit_usd": "0.1"}]},
+    }
+    gateway = GatewayProcess(tree, tmp_path / "gateway")
+    request = ask(model="whole", sampling={"max_output_tokens": OUTPUT_TOKENS})
+    spent = 0
+    for life in range(2):
+        gateway.start()
+        await gateway.serving()
+        if life == 0 and flushed:
+            spent += (await gateway.calls.Generate(request)).cost.cost_nano_usd
+            gateway.stop()
+            gateway.start()
+            await gateway.serving()
+        for _ in range(8):
+            with suppress(grpc.aio.AioRpcError):
+                spent += (await gateway.calls.Generate(request)).cost.cost_nano_usd
+        gateway.kill()
+    assert 100_000_000 - MOST < spent <= 100_000_000
+    await gateway.aclose()

@@ -64,7 +64,13 @@ class Parts:
         self.identities = Identities(config, self.databases, clock)
         self.ledger = LedgerPolicies(config, self.databases, metrics, redact, clock)
         self.budgets = BudgetPolicies(
-            config, self.stores, self.databases, self.routing.planner.prospect, metrics, clock
+            config,
+            self.stores,
+            self.databases,
+            self.ledger,
+            self.routing.planner.prospect,
+            metrics,
+            clock,
         )
         self.processing = Processing(processors(config.feedback.processors))
         self._metrics = metrics

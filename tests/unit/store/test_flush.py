@@ -197,6 +197,27 @@ async def test_a_disk_that_was_full_is_tried_again_though_nothing_new_comes(
     await database.aclose()
 
 
+async def test_it_is_known_when_what_others_left_is_in_the_database(
+    tmp_path: Path, spools: Spools, clock: ManualClock
+) -> None:
+    first, second = spools.new(), spools.new()
+    first.append(KIND, b"a")
+    spools.die(first)
+    sink = Failing()
+    sink.error = GatewayError("INTERNAL", "down")
+    database = Database(SqlSettings(path=tmp_path / "db"))
+    flush = Flush(second, database, {KIND: sink}, spools.watch, clock)
+    async with carried(second, flush, spools, clock) as courier:
+        inherited = asyncio.create_task(courier.inherited())
+        await clock.until_waiting(1)
+        assert not inherited.done()
+        sink.error = None
+        clock.advance(15.0)
+        await inherited
+        assert sink.taken == [b"a"]
+    await database.aclose()
+
+
 async def test_the_end_flushes_what_still_waits(
     tmp_path: Path, spools: Spools, clock: ManualClock
 ) -> None:
