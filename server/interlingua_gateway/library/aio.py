@@ -18,6 +18,7 @@ from interlingua_gateway.library.options import (
     Texts,
 )
 from interlingua_gateway.library.reports import CostSummary, Health, LlmopsMetrics, Views
+from interlingua_gateway.library.requests import refuse_unknown
 from interlingua_gateway.library.results import EmbedResult, GenerateResult
 from interlingua_gateway.library.stream import AsyncStream
 from interlingua_gateway.library.work import batching, begun, embedding, generating
@@ -80,12 +81,12 @@ class AsyncGateway:
 
     async def models(self, **options: Unpack[CallOptions]) -> list[Model]:
         """See Gateway.models."""
-        del options  # nothing is waited for
+        refuse_unknown(options)
         return await self._host.call_async(lambda: list(self._host.engine.listing.models()))
 
     async def health(self, provider: str = "", **options: Unpack[CallOptions]) -> Health:
         """See Gateway.health."""
-        del options  # nothing is waited for
+        refuse_unknown(options)
         return await self._host.finish(self._views.health(provider))
 
     async def get_llmops_metrics(

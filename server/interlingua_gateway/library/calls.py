@@ -24,6 +24,7 @@ from interlingua_gateway.core.ids import operation_id
 from interlingua_gateway.core.reply import Reply, Start
 from interlingua_gateway.core.run import run
 from interlingua_gateway.core.types import EmbedRequest, GenerateRequest, Request
+from interlingua_gateway.core.wishes import Caller
 from interlingua_gateway.library.most_inputs import most_inputs
 from interlingua_gateway.library.pipe import Pipe
 from interlingua_gateway.library.results import (
@@ -141,6 +142,7 @@ class Calls:
     async def _run(self, call: Call, consume: Callable[[Reply], Awaitable[T]]) -> T:
         async def handle(call: Call) -> Reply:
             await self._ready()
+            # With the tenant's tier and models, which are known by now.
             call.caller = self._engine.caller(call.caller.tenant, call.caller.user)
             return await self._engine.handle(call)
 
@@ -169,7 +171,7 @@ class Calls:
             caching=wishes.caching,
             priority=wishes.priority,
             idempotency_key=wishes.idempotency_key,
-            caller=self._engine.caller(wishes.tenant, wishes.user),
+            caller=Caller(tenant=wishes.tenant, user=wishes.user),
             tags=wishes.tags,
             metadata=wishes.metadata,
             trace=wishes.trace,

@@ -16,6 +16,7 @@ from interlingua_gateway.library.feedback import FeedbackLoop, FeedbackType, fee
 from interlingua_gateway.library.host import Host
 from interlingua_gateway.library.options import CallOptions
 from interlingua_gateway.library.reports import CostSummary, Health, LlmopsMetrics, Views
+from interlingua_gateway.library.requests import refuse_unknown
 from interlingua_gateway.library.settings import (
     CircuitBreakerConfig,
     RateLimitConfig,
@@ -39,7 +40,7 @@ class Controls:
 
     def models(self, **options: Unpack[CallOptions]) -> list[Model]:
         """Every model that may be named, by name or pattern, with what is known of it."""
-        del options  # nothing is waited for
+        refuse_unknown(options)
         return self._host.call(lambda: list(self._host.engine.listing.models()))
 
     def list_models(self) -> list[str]:
@@ -129,7 +130,7 @@ class Controls:
 
     def health(self, provider: str = "", **options: Unpack[CallOptions]) -> Health:
         """The same without an event loop; of all providers or of one."""
-        del options  # nothing is waited for
+        refuse_unknown(options)
         return self._host.wait(self._views.health(provider))
 
     def get_llmops_metrics(

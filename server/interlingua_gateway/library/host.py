@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from interlingua_gateway.app.embedded import Embedded
@@ -16,6 +17,8 @@ from interlingua_gateway.library.calls import Calls
 from interlingua_gateway.library.loop import LoopThread, Work
 
 T = TypeVar("T")
+
+log = logging.getLogger("interlingua.library")
 
 
 class Host:
@@ -67,7 +70,7 @@ async def _start(config: Config, clock: Clock) -> tuple[Embedded, Calls]:
     config.data_dir.mkdir(parents=True, exist_ok=True)
     engine = Embedded(config, clock, process_environment())
     try:
-        engine.start_models(lambda name, facts: None)
+        engine.start_models(_told)
     except BaseException:
         await engine.aclose()
         raise
@@ -77,6 +80,12 @@ async def _start(config: Config, clock: Clock) -> tuple[Embedded, Calls]:
         await asyncio.shield(prepared)
 
     return engine, Calls(engine, ready, clock)
+
+
+def _told(event: str, facts: Mapping[str, str]) -> None:
+    """An embedded model is loading, loaded, or has failed for good."""
+    level = logging.WARNING if event == "failed" else logging.DEBUG
+    log.log(level, "embedded model", extra={"fields": {"event": event, **facts}})
 
 
 async def _end(engine: Embedded) -> None:

@@ -80,15 +80,24 @@ class LoopThread:
         return await asyncio.wrap_future(self.submit(work))
 
     def stop(self, last: Work[None]) -> None:
-        """End what runs with SHUTTING_DOWN, run `last`, and end the thread; once is enough."""
+        """End what runs with SHUTTING_DOWN, run `last`, and end the thread; once is enough.
+
+        Raises:
+            InternalError: called on the loop's own thread, which would wait for itself.
+        """
+        if threading.current_thread() is self._thread:
+            last.close()
+            raise InternalError("The gateway's own loop cannot close it: close it from elsewhere.")
         with self._lock:
             first, self._closing = not self._closing, True
-        if first and self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._end(last), self._loop).result()
-            self._loop.call_soon_threadsafe(self._loop.stop)
-        else:
+        if not first or not self._thread.is_alive():
             last.close()
-        if threading.current_thread() is not self._thread:
+            self._thread.join()
+            return
+        try:
+            asyncio.run_coroutine_threadsafe(self._end(last), self._loop).result()
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
 
     async def _owned(self, work: Work[T]) -> T:

@@ -91,10 +91,17 @@ def embed_request(texts: Texts, model: str | None, options: EmbedOptions) -> Emb
     return request
 
 
-def _given(options: CallOptions, known: frozenset[str]) -> dict[str, object]:
-    """What is not None."""
+def refuse_unknown(
+    options: CallOptions, known: frozenset[str] = CallOptions.__optional_keys__
+) -> None:
+    """Raises TypeError for an option that there is not."""
     if unknown := options.keys() - known:
         raise TypeError(f"unknown option {', '.join(sorted(unknown))}")
+
+
+def _given(options: CallOptions, known: frozenset[str]) -> dict[str, object]:
+    """What is not None."""
+    refuse_unknown(options, known)
     return {key: value for key, value in options.items() if value is not None}
 
 

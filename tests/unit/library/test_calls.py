@@ -1,6 +1,7 @@
 """Calls of a program: with and without event loops, from several threads and loops at once."""
 
 import asyncio
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -195,6 +196,39 @@ async def test_a_cancelled_task_cancels_its_call(stage):
         await answer.left.wait()
 
 
+def test_an_interrupted_call_is_cancelled(stage):
+    gateway = stage(slow=[{"do": "hang"}])
+    host = gateway._host
+
+    def in_flight() -> bool:
+        conditions = host.engine.routing.vitals.conditions
+        return host.call(lambda: any(one.in_flight for one in conditions()))
+
+    def interrupt() -> None:
+        while not in_flight():
+            pass
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        gateway.generate("x", "slow")
+    thread.join()
+    while in_flight():
+        pass
+    assert gateway.generate("x").text == "x"
+
+
+def test_a_tenants_budget_holds(stage):
+    rule = {"name": "small", "tenants": ["acme"], "limit_usd": "0.00002", "period": "total"}
+    gateway = stage({**PRICED, "budgets": {"rules": [rule]}})
+    gateway.generate("x", tenant_id="acme", max_output_tokens=1)
+    with pytest.raises(PolicyError) as caught:
+        gateway.generate("x", tenant_id="acme", max_output_tokens=1)
+    assert caught.value.reason is Reason.BUDGET_EXCEEDED
+    assert gateway.generate("x", max_output_tokens=1).text == "x"
+
+
 def test_the_gateways_own_loop_is_not_blocked_by_itself(stage):
     gateway = stage()
 
@@ -280,6 +314,13 @@ def test_what_is_wrong_with_a_prompt_is_named(stage, prompt, field):
 def test_an_option_that_there_is_not(stage):
     with pytest.raises(TypeError, match="temprature"):
         stage().generate("x", temprature=1)
+
+
+def test_an_option_that_is_not_for_reports(stage):
+    gateway = stage()
+    for method in (gateway.models, gateway.health):
+        with pytest.raises(TypeError, match="timeot_s"):
+            method(timeot_s=1)
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["a", ()]])
