@@ -8,7 +8,7 @@ from typing import Any
 
 from interlingua_gateway.config.defaults import fill, models_of, row_of
 from interlingua_gateway.config.environment import process_environment
-from interlingua_gateway.config.known import BY_NAME, KINDS, KnownProvider
+from interlingua_gateway.config.known import BY_NAME, KINDS, Setting
 from interlingua_gateway.config.load import tree_of
 from interlingua_gateway.config.model_list import ModelList
 from interlingua_gateway.config.problems import ConfigError, Key, Origin, dotted, suggestion
@@ -130,14 +130,16 @@ def _give_keys(entries: Mapping[str, dict[str, Any]], api_keys: Mapping[str, str
                 f"api_keys[{name}]", f"there is no such provider{suggestion(name, entries)}"
             )
         if not key.strip():
-            raise _missing([(name, _variables(row_of(name, _kind(name, entries[name]))))])
+            row = row_of(name, _kind(name, entries[name]))
+            needed = [setting for setting in row.settings if setting.secret] if row else []
+            raise _missing([(name, (needed or [Setting(("api_key",), ())])[0])])
         entries[name]["api_key"] = key
 
 
 def _refuse_missing(
     entries: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]
 ) -> None:
-    missing: list[tuple[str, str]] = []
+    missing: list[tuple[str, Setting]] = []
     for name, entry in entries.items():
         row = row_of(name, _kind(name, entry))
         if row is None or entry.get("base_url") is not None:
@@ -145,7 +147,7 @@ def _refuse_missing(
         for setting in row.settings:
             there = any(environment.get(one, "").strip() for one in setting.variables)
             if setting.needed and setting.secret and not there and not _given(entry, setting.key):
-                missing.append((name, setting.variables[0]))
+                missing.append((name, setting))
     if missing:
         raise _missing(missing)
 
@@ -157,18 +159,15 @@ def _given(entry: Mapping[str, Any], key: Sequence[str]) -> bool:
     return value is not None and value != ""
 
 
-def _missing(missing: Sequence[tuple[str, str]]) -> CallerError:
-    each = [
-        Violation(f"api_keys[{name}]", f"no key: give api_keys={{{name!r}: ...}} or set {variable}")
-        for name, variable in missing
-    ]
+def _missing(missing: Sequence[tuple[str, Setting]]) -> CallerError:
+    each = []
+    for name, setting in missing:
+        ways = [f"set {variable}" for variable in setting.variables[:1]]
+        if setting.key == ("api_key",):
+            ways.insert(0, f"give api_keys={{{name!r}: ...}}")
+        each.append(Violation(f"api_keys[{name}]", f"no key: {' or '.join(ways)}"))
     lines = "; ".join(f"provider {one.subject}: {one.description}" for one in each)
     return CallerError(Reason.CREDENTIALS_MISSING, lines, violations=tuple(each))
-
-
-def _variables(row: KnownProvider | None) -> str:
-    names = [setting.variables[0] for setting in row.settings if setting.secret] if row else []
-    return names[0] if names else "the key's variable"
 
 
 def _kind(name: str, entry: Mapping[str, Any]) -> object:

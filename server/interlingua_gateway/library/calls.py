@@ -69,14 +69,13 @@ class Calls:
 
         try:
             start = await self._run(call, forward)
+            duration_s = self._clock.monotonic() - call.started
+            pipe.end(lambda answer: generated(call, start, answer, duration_s))
         except GatewayError as error:
             pipe.fail(error)
-            return
         except BaseException:
             pipe.fail(CallerError(Reason.CANCELLED, "The stream was closed before its end."))
             raise
-        duration_s = self._clock.monotonic() - call.started
-        pipe.end(lambda answer: generated(call, start, answer, duration_s))
 
     async def embed(self, request: EmbedRequest, wishes: Wishes) -> EmbedResult:
         """Vectors for every input, by as many calls as the provider's limit makes necessary."""

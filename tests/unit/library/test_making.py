@@ -52,6 +52,14 @@ def test_a_missing_or_empty_key_is_told_at_once(keys, tmp_path):
     assert "OPENAI_API_KEY" in caught.value.message
 
 
+def test_an_empty_key_is_told_although_the_environment_has_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(CallerError, match="OPENAI_API_KEY"):
+        create_gateway(["openai"], api_keys={"openai": ""}, data_dir=tmp_path)
+    with pytest.raises(CallerError, match="no key: give api_keys"):
+        create_gateway([stage("own")], api_keys={"own": " "}, data_dir=tmp_path)
+
+
 def test_every_missing_key_is_told(tmp_path):
     with pytest.raises(CallerError) as caught:
         create_gateway(["openai", "anthropic", "bedrock"], data_dir=tmp_path)
@@ -59,6 +67,8 @@ def test_every_missing_key_is_told(tmp_path):
     assert named[:2] == ["api_keys[openai]", "api_keys[anthropic]"]
     for variable in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AWS_ACCESS_KEY_ID"):
         assert variable in caught.value.message
+    assert "api_keys={'openai': ...}" in caught.value.message
+    assert "api_keys={'bedrock'" not in caught.value.message
 
 
 def test_a_key_is_taken_from_the_environment_and_never_shown(tmp_path, monkeypatch):
