@@ -2,7 +2,8 @@
 
 And what recording costs a call.
 
-Run: python -m bench.ledger [--rows N] [--only sqlite]; it writes bench/results/ledger.json.
+Run: python -m bench.ledger [--rows N] [--only sqlite]; it writes bench/results/ledger.json and
+makes the table of docs/performance.md from that. It takes about half an hour.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ from interlingua_gateway.store.sql.usage import UsageReports
 from tests.support.postgres_server import postgres_server
 
 RESULTS: Final = Path(__file__).parent / "results" / "ledger.json"
+DOCUMENT: Final = RESULTS.parents[2] / "docs" / "performance.md"
+BEGIN, END = "<!-- bench/ledger.py: begin -->", "<!-- bench/ledger.py: end -->"
 DAY_MS: Final = 86_400_000
 MONTH_MS: Final = 30 * DAY_MS
 START_MS: Final = int(datetime(2026, 9, 1, tzinfo=UTC).timestamp() * 1000)
@@ -270,6 +273,43 @@ async def measure(rows: int, kinds: list[str]) -> dict[str, object]:
     return found
 
 
+def table(found: dict[str, object]) -> str:
+    """The results in Markdown."""
+    kinds = [kind for kind in ("sqlite", "postgresql") if kind in found]
+    lines = [
+        (
+            f"With {found['rows']:,} operations over a month. Recording costs a call "
+            f"{found['recording_cpu_us_per_call']:.1f} us of CPU before its answer ends."
+        ),
+        "",
+        "| | "
+        + " | ".join({"sqlite": "SQLite", "postgresql": "PostgreSQL"}[k] for k in kinds)
+        + " |",
+        "| --- |" + " ---: |" * len(kinds),
+    ]
+    for name in found[kinds[0]]["reports"]:
+        times = [found[kind]["reports"][name] for kind in kinds]
+        cells = (f"{each['median_s']:.2f} ({each['first_s']:.2f} at first)" for each in times)
+        lines.append(f"| {name}, s | " + " | ".join(cells) + " |")
+    for name, title in (
+        ("rows_per_s", "carried over from the spool, operations a second"),
+        ("cpu_us_per_row", "of that, us of the gateway's CPU each (with SQLite inside)"),
+    ):
+        values = (f"{found[kind]['writing'][name]:,.0f}" for kind in kinds)
+        lines.append(f"| {title} | " + " | ".join(values) + " |")
+    if "note" in found:
+        lines += ["", str(found["note"])]
+    return "\n".join(lines)
+
+
+def publish(found: dict[str, object]) -> None:
+    """Put the table between its marks."""
+    text = DOCUMENT.read_text("utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{table(found)}\n\n{END}{after}", "utf-8")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
@@ -277,4 +317,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     chosen = [options.only] if options.only else ["sqlite", "postgresql"]
     measured = asyncio.run(measure(options.rows, chosen))
+    if RESULTS.exists():
+        measured = json.loads(RESULTS.read_text("utf-8")) | measured
     RESULTS.write_text(json.dumps(measured, indent=2) + "\n")
+    publish(measured)

@@ -1,4 +1,5 @@
-"""Three gateways, one Redis and one PostgreSQL: no crowd spends more than a hard budget."""
+"""Three gateways, one Redis and one PostgreSQL: no crowd spends more than a hard budget; and one
+that is killed remembers."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import grpc
@@ -16,6 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 from redis.asyncio import Redis
 
 from interlingua.v1 import admin_service_pb2, generate_pb2
+from tests.support.calls import until
 from tests.support.gateway import UNFORGIVING
 from tests.support.gateway_process import GatewayProcess
 from tests.support.postgres_server import PostgresServer
@@ -169,6 +171,28 @@ async def test_a_crowd_cannot_overspend(
         assert await gateways.ledger(lambda found: found >= spent) == spent
 
 
+async def test_redis_dies_under_load(
+    redis: RedisServer, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """Without a memory it comes back: the gateways put together what they know and what they did
+    meanwhile, each with a tenth of what was left."""
+    async with cluster(redis, postgres.new_database(), tmp_path) as gateways:
+        crowd = asyncio.ensure_future(gateways.crowd(20))
+        await until(lambda: gateways.tally.total() > 200)
+        redis.kill()
+        await until(lambda: gateways.tally.total() > 400)
+        redis.start()
+        await crowd
+        await gateways.until_refused()
+        pot = await gateways.pot()
+        print(gateways.tally, pot)
+        assert gateways.tally["OVERLOADED"] > 0
+        assert LIMIT - MOST <= pot["base"] + pot["spent"] <= LIMIT
+        # At most the calls that were under way when it died could be unknown to it.
+        spent = await gateways.ledger(lambda found: found >= LIMIT - CALLERS * MOST)
+        assert spent <= LIMIT + CALLERS * MOST
+
+
 async def test_spending_is_not_forgotten(
     redis: RedisServer, postgres: PostgresServer, tmp_path: Path
 ) -> None:
@@ -221,3 +245,32 @@ def _reason(error: grpc.aio.AioRpcError) -> str:
     for detail in status_pb2.Status.FromString(found).details:
         detail.Unpack(info)
     return info.reason.removeprefix("ERROR_REASON_")
+
+
+@pytest.mark.parametrize("flushed", [False, True], ids=["no-database-yet", "database"])
+async def test_a_kill_forgets_nothing_that_was_spent(tmp_path: Path, flushed: bool) -> None:
+    """What lies in the spool of a process that was killed counts from the first call on."""
+    target = {"provider": "stage", "model": "whole", "price": PRICE}
+    tree = {
+        "providers": {"stage": {"kind": "scripted", "script": SCRIPTS}},
+        "models": [{"name": "whole", "targets": [target]}],
+        "ledger": {"flush_interval_s": 3600},
+        "budgets": {"rules": [{"name": "all", "period": "total", "limit_usd": "0.1"}]},
+    }
+    gateway = GatewayProcess(tree, tmp_path / "gateway")
+    request = ask(model="whole", sampling={"max_output_tokens": OUTPUT_TOKENS})
+    spent = 0
+    for life in range(2):
+        gateway.start()
+        await gateway.serving()
+        if life == 0 and flushed:
+            spent += (await gateway.calls.Generate(request)).cost.cost_nano_usd
+            gateway.stop()
+            gateway.start()
+            await gateway.serving()
+        for _ in range(8):
+            with suppress(grpc.aio.AioRpcError):
+                spent += (await gateway.calls.Generate(request)).cost.cost_nano_usd
+        gateway.kill()
+    assert 100_000_000 - MOST < spent <= 100_000_000
+    await gateway.aclose()

@@ -16,7 +16,8 @@ from interlingua.v1 import (
     gateway_service_pb2_grpc,
     model_service_pb2_grpc,
 )
-from interlingua_gateway.app.build import Gateway, build
+from interlingua_gateway.app.build import build
+from interlingua_gateway.app.gateway import Gateway
 from interlingua_gateway.config.environment import process_environment
 from interlingua_gateway.config.load import load
 from interlingua_gateway.config.tree import Config

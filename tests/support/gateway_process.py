@@ -63,12 +63,23 @@ class GatewayProcess:
 
     async def serving(self) -> None:
         """Wait until it says that it is ready."""
+        while not await self._says_so():
+            pass
+
+    async def _says_so(self) -> bool:
+        """Whether it has said so; not if the question went to a process that was just killed."""
         health = health_pb2_grpc.HealthStub(self.channel)
         watch = health.Watch(health_pb2.HealthCheckRequest(), wait_for_ready=True)
-        async for response in watch:
-            if response.status == health_pb2.HealthCheckResponse.SERVING:
-                break
-        watch.cancel()
+        try:
+            async for response in watch:
+                if response.status == health_pb2.HealthCheckResponse.SERVING:
+                    return True
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+        finally:
+            watch.cancel()
+        return False
 
     def kill(self) -> None:
         """Without a goodbye."""

@@ -109,6 +109,9 @@ async def test_calls_are_counted_by_code(start):
     assert value(text, "gen_ai_client_token_usage_sum", **tokens) == 5
     errors = {"error_type": "UPSTREAM_UNAVAILABLE", "gen_ai_request_model": "down"}
     assert value(text, "gen_ai_server_request_duration_seconds_count", **errors) == 1
+    # The scripted provider sells nothing: what its calls cost is not known, which is not 0.
+    assert value(text, "interlingua_unpriced_calls_total") == 3
+    assert value(text, "interlingua_cost_usd_total") == 0
     assert value(text, "interlingua_calls_in_flight") == 0
     assert value(text, "interlingua_upstream_attempts_in_flight") == 0
 

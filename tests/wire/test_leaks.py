@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 
 import psutil
 import pytest
 
+from interlingua_gateway.store.sql.database import READERS
 from tests.support.gateway import Running, openai, scripted
 from tests.support.listener import BEGUN
 from tests.support.requests import ask
@@ -35,10 +37,18 @@ async def cancelled_streams(gateway: Running, count: int) -> None:
     await asyncio.wait_for(gateway.built.grpc.front.drained(), 5)
 
 
+async def database_open(gateway: Running) -> None:
+    """Wait until every connection stands that the gateway keeps to its database."""
+    database = await gateway.built.databases.open()
+    together = threading.Barrier(READERS)
+    await asyncio.gather(*(database.read(lambda _: together.wait(10)) for _ in range(READERS)))
+
+
 async def unchanged(gateway: Running, count: int) -> None:
     """Cancel `count` streams; what the process holds must be what it held before."""
     process = psutil.Process()
     await cancelled_streams(gateway, 1000)
+    await database_open(gateway)
     gc.collect()
     tasks, files = len(asyncio.all_tasks()), process.num_fds()
     resident = process.memory_info().rss

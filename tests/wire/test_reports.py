@@ -21,6 +21,7 @@ from interlingua_gateway.core.feedback import Feedback, FeedbackKind
 from tests.support.databases import KINDS
 from tests.support.failures import failure
 from tests.support.gateway import Running, scripted
+from tests.support.postgres_server import postgres_server
 from tests.support.requests import ask
 
 ADMIN = "admin-key-0123456789abcdef0123456789abcdef"
@@ -293,6 +294,28 @@ async def test_feedback_adds_up(office: Office) -> None:
         metadata=bearer(ADMIN),
     )
     assert of_model.total.feedback_count == 10
+
+
+async def test_feedback_survives_an_outage_of_the_database(start) -> None:
+    with postgres_server() as server:
+        office = Office(await start(tree(server.new_database()), environment={"ADMIN_KEY": ADMIN}))
+        answer = await office.calls.Generate(ask(model="tell"))
+        assert (await office.usage.GetUsage(USAGE.GetUsageRequest())).total.operations == 1
+        server.stop()
+        about = {"operation_id": answer.operation_id}
+        await office.feedback.RecordFeedback(FEEDBACK.RecordFeedbackRequest(useful=True, **about))
+        for call in (
+            office.feedback.GetInsights(FEEDBACK.GetInsightsRequest()),
+            office.usage.GetUsage(USAGE.GetUsageRequest()),
+        ):
+            told = await failure(call)
+            assert (told.code, told.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+            assert told.retry_s
+        server.start()
+        insights = await office.feedback.GetInsights(
+            FEEDBACK.GetInsightsRequest(filter=USAGE.OperationFilter(model="tell"))
+        )
+        assert (insights.total.feedback_count, insights.total.useful_rate) == (1, 1)
 
 
 OK = "op_" + "0" * 24

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from interlingua_gateway.app.database import Databases
+from interlingua_gateway.app.ledger import LedgerPolicies
 from interlingua_gateway.app.stores import Stores
 from interlingua_gateway.config.budgets import BudgetConfig, BudgetsConfig
 from interlingua_gateway.config.tree import Config
 from interlingua_gateway.core.budget import Alert, BudgetRule, Facet, Period
 from interlingua_gateway.core.clock import Clock, Tasks
-from interlingua_gateway.core.errors import InternalError
+from interlingua_gateway.core.errors import GatewayError, InternalError
 from interlingua_gateway.core.ports import Policy
 from interlingua_gateway.core.ports_budget import BudgetStore
 from interlingua_gateway.policies.budget import Budget, BudgetOptions, Prospects
@@ -27,6 +29,8 @@ from interlingua_gateway.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from interlingua_gateway.store.sql.budgets import SqlBudgets
 
+log = logging.getLogger("interlingua.budget")
+
 
 class BudgetPolicies:
     """`policy` holds also without a budget in the configuration, for they can be put at runtime
@@ -38,19 +42,21 @@ class BudgetPolicies:
         config: Config,
         stores: Stores,
         databases: Databases,
+        ledger: LedgerPolicies,
         prospects: Prospects,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
         section = config.budgets
         self._databases = databases
+        self._ledger = ledger
         self._tasks = Tasks()
         self._store: SqlBudgets | None = None
         names = {alias: model.name for model in config.models for alias in model.aliases}
         rules = BudgetRules([_rule(rule) for rule in section.rules], names, clock)
-        self.book = BudgetBook(
-            rules, lambda: self.spending.steady, clock, empty=not databases.exists
-        )
+        # What was spent before may be in the database, or on its way there.
+        self._has_past = databases.exists or ledger.inherits
+        self.book = BudgetBook(rules, lambda: self.spending.steady, clock, empty=not self._has_past)
         told = BudgetMetrics(metrics)
         self._webhook = _webhook(section, clock)
         post = None if self._webhook is None else self._webhook.post
@@ -65,8 +71,8 @@ class BudgetPolicies:
 
     def start(self) -> None:
         """Follow the database, if there may be something in it."""
-        if self._databases.exists:
-            self._tasks.start(self._open(), "open-budgets")
+        if self._has_past:
+            self._tasks.start(self._begin(), "open-budgets")
 
     async def known(self) -> None:
         """Wait until it is known what was spent before this gateway."""
@@ -81,7 +87,13 @@ class BudgetPolicies:
     def _keep(self, alert: Alert) -> None:
         self.book.alerted(alert)
         if self._store is None:
-            self._tasks.start(self._open(), "open-budgets")
+            self._tasks.start(self._begin(), "open-budgets")
+
+    async def _begin(self) -> None:
+        try:
+            await self._open()
+        except GatewayError as error:
+            log.error("budgets cannot be read", extra={"fields": {"error": error.message}})
 
     async def _open(self) -> BudgetStore:
         if self._store is None:
@@ -89,8 +101,13 @@ class BudgetPolicies:
             database = await self._databases.open()
             if self._store is None:
                 self._store = module.SqlBudgets(database)
-                self._tasks.start(self.book.follow(self._store), "follow-budgets")
+                self._tasks.start(self._follow(self._store), "follow-budgets")
         return self._store
+
+    async def _follow(self, store: BudgetStore) -> None:
+        # What a process spent before it was killed counts from the first call on.
+        await self._ledger.inherited()
+        await self.book.follow(store)
 
 
 def budget_secrets(config: Config) -> tuple[str, ...]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, cast
 
 from interlingua_gateway.config.secret import Secret
 from interlingua_gateway.config.tree import Config
 from interlingua_gateway.core.clock import Tasks
+from interlingua_gateway.core.errors import InternalError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -23,6 +25,12 @@ class Databases:
     """The one database of the configuration, opened when it is first asked for."""
 
     def __init__(self, config: Config) -> None:
+        """Raises InternalError where the library of the configured database is missing."""
+        if config.database.url is not None and find_spec("psycopg") is None:
+            raise InternalError(
+                "PostgreSQL is configured, but its library is missing: install "
+                "interlingua-gateway[postgres]."
+            )
         self._config = config
         self._tasks = Tasks()
         self._opening: asyncio.Task[Database] | None = None
@@ -71,6 +79,16 @@ async def migrate(config: Config) -> tuple[str, str]:
     try:
         database = await databases.open()
         return await database.migrate()
+    finally:
+        await databases.aclose()
+
+
+async def schema_version(config: Config) -> str:
+    """The version of the schema as it is; empty for none. Raises as `migrate` does."""
+    databases = Databases(config)
+    try:
+        database = await databases.open()
+        return await database.version()
     finally:
         await databases.aclose()
 

@@ -1,4 +1,4 @@
-"""Makes the ledger of a configuration: journal, policy, and what carries records to the database."""
+"""Makes the ledger of a configuration: journal, policy, and what brings records to a database."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ class LedgerPolicies:
         clock: Clock,
     ) -> None:
         self._config = config.ledger
+        self._data_dir = config.data_dir
         self._databases = databases
         self._clock = clock
         self._tasks = Tasks()
@@ -94,6 +95,17 @@ class LedgerPolicies:
         """No call is open any more: bring what still waits into the database, if it takes it."""
         if self._started:
             await self._courier.finish(FINISH_S)
+
+    @property
+    def inherits(self) -> bool:
+        """Whether earlier processes may have left records behind that no database has."""
+        directory = self._data_dir / SPOOL
+        return self._config.enabled and directory.is_dir() and any(directory.iterdir())
+
+    async def inherited(self) -> None:
+        """Wait until those are in the database."""
+        if self._started:
+            await self._courier.inherited()
 
     async def settled(self) -> None:
         """Bring what this process has recorded up to now into the database, if it takes it soon."""

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TypeAlias
 
-from interlingua_gateway.app.build import Gateway, build
+from interlingua_gateway.app.build import build
+from interlingua_gateway.app.gateway import Gateway
 from interlingua_gateway.config.environment import process_environment
 from interlingua_gateway.config.tree import Config, DrainConfig
 from interlingua_gateway.core.clock import Clock, SystemClock, Timeout

@@ -26,7 +26,8 @@ from interlingua_gateway.telemetry.upstream import UpstreamMetrics
 
 
 class Routing:
-    """`dispatch` is the innermost handler. `obstacles` as in Vitals."""
+    """`dispatch` is the innermost handler. `obstacles` as in Vitals; `breakers` is what circuit
+    breakers follow at the start."""
 
     def __init__(
         self,
@@ -39,9 +40,9 @@ class Routing:
         self._config = config
         self._metrics = metrics
         self._clock = clock
-        self._breakers = _breakers(config.breaker)
+        self.breakers = _breakers(config.breaker)
         self.directory = Directory(catalogue.models, catalogue.enrich)
-        self._fleet = Fleet(catalogue.targets, self._breakers, self._told)
+        self._fleet = Fleet(catalogue.targets, self.breakers, self._told)
         for target in catalogue.targets:
             metrics.breaker(target, State.CLOSED)
         rules = tuple(_rule(rule) for rule in config.rules)
@@ -56,14 +57,14 @@ class Routing:
             vitals=self.vitals,
             metrics=self._metrics,
             clock=clock,
-            silence_s=self._breakers.silence_s,
-            longest_rest_s=self._breakers.max_cooldown_s,
+            silence_s=self.breakers.silence_s,
+            longest_rest_s=self.breakers.max_cooldown_s,
         )
         retry = config.retry
         settings = RetrySettings(rounds=retry.rounds, initial_s=retry.initial_s, max_s=retry.max_s)
         return Dispatch(
             self.planner,
-            Classifiers(self.planner.find, blobs, self._breakers, self._metrics, clock),
+            Classifiers(self.planner.find, blobs, self.breakers, self._metrics, clock),
             Attempts(providers, counts),
             self._fleet,
             Backoff(settings, clock),
@@ -81,6 +82,10 @@ class Routing:
             interval_s=checks.interval_s, timeout_s=checks.timeout_s, failures=checks.failures
         )
         HealthChecks(providers, self._fleet, settings, self._clock).start(tasks)
+
+    def configure_breakers(self, settings: BreakerSettings, provider: str | None) -> None:
+        """From now on the circuit breakers, or those of one provider, follow `settings`."""
+        self._fleet.configure(settings, provider)
 
     def _told(self, target: Target, state: State) -> None:
         self._metrics.breaker(target, state)

@@ -10,6 +10,7 @@ from interlingua_gateway.cli.dispatch import run
 from interlingua_gateway.cli.options import (
     LOCALHOST,
     Address,
+    ApiKey,
     AsJson,
     CaFile,
     Gateway,
@@ -67,9 +68,10 @@ def put(
     tls: Tls = False,
     ca_file: CaFile = None,
     timeout: Timeout = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Make a budget, or replace the one of that id; what was spent stays spent."""
-    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout)
+    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout, api_key=api_key)
     run(
         "budgets.put",
         gateway,
@@ -91,9 +93,10 @@ def show(
     tls: Tls = False,
     ca_file: CaFile = None,
     timeout: Timeout = None,
+    api_key: ApiKey = None,
 ) -> None:
     """List the budgets with what is spent of each, those of the configuration among them."""
-    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout)
+    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout, api_key=api_key)
     run("budgets.show", gateway, tenant=tenant, as_json=as_json)
 
 
@@ -104,7 +107,8 @@ def delete(
     tls: Tls = False,
     ca_file: CaFile = None,
     timeout: Timeout = None,
+    api_key: ApiKey = None,
 ) -> None:
     """End a budget."""
-    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout)
+    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout, api_key=api_key)
     run("budgets.delete", gateway, budget)

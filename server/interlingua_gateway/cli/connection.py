@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from interlingua import (
     TLS,
@@ -23,6 +24,14 @@ from interlingua_gateway.config.environment import (
     API_KEY_VARIABLE,
     CA_FILE_VARIABLE,
 )
+
+_LISTS: Final = {
+    "model": "models",
+    "budget": "budgets list",
+    "api_key": "keys list",
+    "tenant": "tenants list",
+}
+"""The commands that list each kind of resource."""
 
 
 @contextmanager
@@ -67,7 +76,8 @@ def _advice(error: InterlinguaError, gateway: Gateway) -> str:
     if isinstance(error, PermissionDeniedError):
         return "A key with more rights is needed: `interlingua keys create` makes one."
     if isinstance(error, NotFoundError):
-        return "`interlingua models` lists what there is."
+        kind = error.resource.type if error.resource is not None else "model"
+        return f"`interlingua {_LISTS[kind]}` lists what there is." if kind in _LISTS else ""
     if isinstance(error, DeadlineExceededError):
         return "Give it more time with --timeout."
     if isinstance(error, StreamBrokenError):

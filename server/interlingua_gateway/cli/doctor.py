@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import socket
@@ -16,10 +17,12 @@ from typing import Final
 import msgspec
 from rich.console import Console
 
+from interlingua_gateway.app.database import schema_version
 from interlingua_gateway.cli.configuration import loaded
 from interlingua_gateway.cli.failure import CommandError
 from interlingua_gateway.config.known import KNOWN
 from interlingua_gateway.config.load import Loaded
+from interlingua_gateway.config.tree import Config
 from interlingua_gateway.core.errors import GatewayError
 from interlingua_gateway.providers.local.weights import find_weights
 
@@ -72,6 +75,8 @@ def _findings(file: Path | None) -> Iterator[Finding]:
     yield from _local_models(found)
     yield from _keys(found)
     yield _data_dir(found.config.data_dir)
+    if found.config.database.url is not None:
+        yield _postgresql(found.config)
     for address in found.config.server.listen:
         yield _address(address, "gRPC")
     if found.config.http.listen is not None:
@@ -137,6 +142,16 @@ def _data_dir(path: Path) -> Finding:
         return Finding(Verdict.GOOD, "data directory", str(path))
     advice = f"{path} cannot be written: mend its permissions, or set data_dir"
     return Finding(Verdict.BAD, "data directory", advice)
+
+
+def _postgresql(config: Config) -> Finding:
+    try:
+        version = asyncio.run(schema_version(config))
+    except GatewayError as error:
+        advice = f"{error.message} See the section database"
+        return Finding(Verdict.BAD, "PostgreSQL", advice)
+    described = f"its schema is {version}" if version else "empty; a gateway makes its schema"
+    return Finding(Verdict.GOOD, "PostgreSQL", described)
 
 
 def _address(address: str, subject: str) -> Finding:

@@ -39,7 +39,7 @@ def fill(
         if isinstance(completed, dict):
             _complete(name, completed, origins, environment)
     if values.get("models") is None:
-        values["models"] = _models_of(values["providers"])
+        values["models"] = models_of(values["providers"])
     elif implicit:
         named = _named_providers(values["models"])
         values["providers"] = {
@@ -110,7 +110,7 @@ def _variable(setting: Setting, environment: Mapping[str, str]) -> str | None:
     return next((name for name in setting.variables if environment.get(name, "").strip()), None)
 
 
-def _models_of(providers: Any) -> list[dict[str, Any]]:
+def models_of(providers: Any) -> list[dict[str, Any]]:
     models: list[dict[str, Any]] = []
     for name, entry in as_mapping(providers).items():
         kind = as_mapping(entry).get("kind")

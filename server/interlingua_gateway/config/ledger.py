@@ -53,8 +53,8 @@ class LedgerConfig(Section):
     """What happens when the spool is full: refuse calls before they reach a model, or serve them
     and lose their records (counted and logged)."""
     retention_days: Days | None = 90
-    """Days for which operations are kept; null keeps them for ever."""
+    """Days for which operations and totals by hour are kept; null keeps them for ever."""
     totals_retention_days: Days | None = 1100
-    """Days for which the totals by hour and day are kept; null keeps them for ever."""
+    """Days for which totals by day are kept; null keeps them for ever."""
     texts: TextsConfig = Field(default_factory=TextsConfig)
     """Prompts and answers."""

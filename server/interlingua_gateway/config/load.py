@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from pydantic import ValidationError
@@ -51,17 +52,33 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Loaded:
     problems = overlay(values, origins, environment)
     fill(values, origins, environment)
     directory = Path.cwd() if file is None else file.absolute().parent
+    config = tree_of(values, origins, Surroundings(environment, directory), problems)
+    return Loaded(config, file, origins)
+
+
+def tree_of(
+    values: Mapping[str, Any],
+    origins: Mapping[Key, Origin],
+    surroundings: Surroundings,
+    problems: Sequence[Problem] = (),
+) -> Config:
+    """The tree of `values` that were given at `origins`; `problems` are known already.
+
+    Raises:
+        ConfigError: with these and every further problem.
+    """
+    found = list(problems)
     config = None
     try:
-        config = Config.model_validate(values, context=Surroundings(environment, directory))
+        config = Config.model_validate(values, context=surroundings)
     except ValidationError as error:
-        problems += _translated(error, origins)
-    problems += [
+        found += _translated(error, origins)
+    found += [
         Problem(key, message, nearest(key, origins)) for key, message in disagreements(values)
     ]
-    if config is None or problems:
-        raise ConfigError(sorted(problems, key=_place))
-    return Loaded(config, file, origins)
+    if config is None or found:
+        raise ConfigError(sorted(found, key=_place))
+    return config
 
 
 def _read(file: Path) -> Document:

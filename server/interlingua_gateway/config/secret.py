@@ -12,6 +12,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 MASK: Final = "********"
+GIVEN: Final = "the program"
+"""The reference of secrets that a program has given as they are."""
 HOW: Final = "write env:NAME (an environment variable) or file:/path (a file that holds only it)"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _CONFIDENTIAL = re.compile(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from interlingua_gateway.core.reports import Dimension, Interval, Matching, Span
+
+LONGEST_TEXT: Final = 16_384
+"""Characters of a correction, an improvement or an error."""
 
 
 class FeedbackKind(StrEnum):

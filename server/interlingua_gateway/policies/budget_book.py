@@ -25,8 +25,9 @@ from interlingua_gateway.policies.budget_rules import BudgetRules
 POLL_S: Final = 2.0
 FIRST_SUM_S: Final = 2.0
 RAREST_SUM_S: Final = 600.0
-"""Sums are read again after 2 s, for what an earlier process left in its spool, and then ever more
-rarely: the counters know better, unless they have lost their memory."""
+"""Sums are read again after 2 s, for what an earlier process left in its spool, or what was open
+when a budget was put; and then ever more rarely: the counters know better, unless they have lost
+their memory."""
 MAX_ALERTS: Final = 1000
 
 Steady: TypeAlias = Callable[[], bool]
@@ -106,12 +107,15 @@ class BudgetBook:
         async with self._turn:
             await self._tell(store)
             changed = await store.changed(self._revision)
+            if changed is not None:
+                # Calls that are open hold nothing of a new budget: the next sums show their costs.
+                self._sum_at_s, self._pause_s = self._clock.monotonic(), FIRST_SUM_S
             due = self._clock.monotonic() >= self._sum_at_s and self._steady()
             if changed is None and self.complete and not due:
                 return
             found = self.budgets if changed is None else _free(changed[1], self._rules)
             rules = [*self._rules.configured, *(budget.rule for budget in found)]
-            if self._steady() or not self.complete:
+            if due or not self.complete:
                 await self._sum(store, rules)
             if changed is not None:
                 self._revision, self.budgets = changed[0], found

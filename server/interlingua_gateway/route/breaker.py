@@ -64,6 +64,13 @@ class Breaker:
         self.reopens_at = 0.0
         self.state = State.CLOSED
 
+    def configure(self, settings: BreakerSettings) -> None:
+        """From now on follow `settings`; the state stays, and what was counted is forgotten."""
+        self._settings = settings
+        self._window = _Window(settings.window_s / SLOTS)
+        self._cooldown_s = settings.cooldown_s
+        self._in_a_row = 0
+
     def admits(self, now: float) -> bool:
         """Whether an attempt may begin now."""
         if self.state is State.CLOSED:

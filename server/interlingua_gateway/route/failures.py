@@ -118,7 +118,7 @@ class Failures:
             return self._errors[-1]
         return UpstreamError(
             Reason.ALL_TARGETS_FAILED,
-            f"None of the {len(names)} deployments of the model could answer.",
+            f"None of the {len(names)} deployments of the model could answer: {tried}.",
             retry_after_s=self.wanted_s,
             metadata={"attempts": tried},
         )

@@ -93,6 +93,12 @@ class Fleet:
         """The deployments of one provider."""
         return [d for d in self._deployments.values() if d.target.provider == provider]
 
+    def configure(self, settings: BreakerSettings, provider: str | None = None) -> None:
+        """From now on all breakers, or those of one provider, follow `settings`."""
+        for deployment in self._deployments.values():
+            if provider is None or deployment.target.provider == provider:
+                deployment.breaker.configure(settings)
+
     def breaker_state(self, deployment: str) -> str:
         """`closed`, `open` or `half_open`."""
         return str(self._deployments[deployment].breaker.state)

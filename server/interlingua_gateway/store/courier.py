@@ -50,22 +50,26 @@ class Courier:
         self._clock = clock
         self._interval_s = interval_s
         self._due = asyncio.Event()
+        self._inherited = asyncio.Event()
         self._inherit_at = clock.monotonic()
         self._failing = False
         spool.on_append(self._due.set)
 
     async def run(self) -> None:
-        """Until cancelled: flush `interval_s` after the first record that waits."""
+        """Until cancelled: at once what others left behind, and then what is appended,
+        `interval_s` after the first record that waits."""
         if self._spool.neighbours():
-            self._due.set()
+            await self._until_delivered()
+        self._inherited.set()
         while True:
             await self._due.wait()
             await self._clock.sleep(self._interval_s)
             self._due.clear()
-            delay_s = FIRST_BACKOFF_S
-            while not await self.delivered():
-                await self._clock.sleep(delay_s * (0.5 + self._clock.random() / 2))
-                delay_s = min(2 * delay_s, LONGEST_BACKOFF_S)
+            await self._until_delivered()
+
+    async def inherited(self) -> None:
+        """Wait until the database has what processes left behind that had ended before `run`."""
+        await self._inherited.wait()
 
     async def finish(self, timeout_s: float) -> None:
         """Flush once more, for `timeout_s` at most; what is left waits for the next process."""
@@ -94,6 +98,12 @@ class Courier:
             log.warning("the database takes records again")
             self._failing = False
         return True
+
+    async def _until_delivered(self) -> None:
+        delay_s = FIRST_BACKOFF_S
+        while not await self.delivered():
+            await self._clock.sleep(delay_s * (0.5 + self._clock.random() / 2))
+            delay_s = min(2 * delay_s, LONGEST_BACKOFF_S)
 
     def _failed(self, error: str) -> None:
         self._watch.failed()

@@ -94,6 +94,10 @@ class Share:
         """The file of segment `number`."""
         return self.directory / f"{number:08}.segment"
 
+    def segments(self) -> list[Path]:
+        """The files of all segments."""
+        return [self.path(number) for number in self._numbers()]
+
     def remove(self) -> None:
         """Remove the directory with all that is in it, and let go of the lock."""
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -7,6 +7,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
@@ -79,7 +80,7 @@ class Spool:
         raise PolicyError(
             Reason.STORE_UNAVAILABLE,
             "The gateway can record no further calls: its database does not take them, and the "
-            "spool before it is full. Send the call again later.",
+            "spool or the disk before it is full. Send the call again later.",
             retry_after_s=RETRY_AFTER_S,
         )
 
@@ -100,10 +101,11 @@ class Spool:
         """Call `woken` after each record; it must not raise or block."""
         self._woken = woken
 
-    def catch_up(self) -> None:
-        """Write what waits in memory, as far as the disk takes it."""
+    def catch_up(self) -> bool:
+        """Write what waits in memory, as far as the disk takes it; whether it has taken all."""
         while self._memory and self._write(self._memory[0]):
             self._memory_bytes -= len(self._memory.popleft())
+        return not self._memory
 
     def forgotten(self, reading: Reading) -> None:
         """The records of `reading` were read from `own` and forgotten there."""
@@ -123,8 +125,17 @@ class Spool:
                 yield share
 
     def sync(self) -> None:
-        """Have the kernel put on disk what was appended: it then survives a power failure too."""
-        os.fdatasync(self._file)
+        """Have the kernel put on disk what was appended: it then survives a power failure too.
+
+        May run beside anything else; a disk that fails here fails elsewhere more loudly.
+        """
+        for path in self.own.segments():
+            with suppress(OSError):
+                file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    os.fdatasync(file)
+                finally:
+                    os.close(file)
 
     def close(self) -> None:
         """Let go of everything; what is not forgotten stays for the next process."""
@@ -188,4 +199,7 @@ def _own(directory: Path) -> Share:
     hidden = Path(mkdtemp(prefix=f".{os.getpid()}-", dir=directory))
     lock = os.open(hidden / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    return Share(hidden.rename(directory / hidden.name.removeprefix(".")), lock)
+    share = Share(hidden.rename(directory / hidden.name.removeprefix(".")), lock)
+    # The note of what is kept elsewhere has its place on the disk before that is full.
+    share.forget(share.position)
+    return share

@@ -85,3 +85,5 @@ def set_up(level: str, form: str, redact: Redactor, stream: TextIO | None = None
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("interlingua").setLevel(level.upper())
+    # Who was refused and who changed something is told at every level.
+    logging.getLogger("interlingua.audit").setLevel(logging.INFO)

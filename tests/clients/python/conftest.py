@@ -8,6 +8,8 @@ import pytest
 from interlingua import AsyncClient, Client
 from tests.clients.python.scripted import Script, serve
 
+SECRET = "a-secret-of-more-than-32-characters"
+
 
 class Blocking:
     """The blocking client with the face of the other one: its calls run in a thread."""
@@ -86,13 +88,13 @@ def address(script: Script, tmp_path) -> Iterator[str]:
 
 @pytest.fixture
 async def aio(address: str) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(address, api_key="secret") as client:
+    async with AsyncClient(address, api_key=SECRET) as client:
         yield client
 
 
 @pytest.fixture
 def blocking(address: str) -> Iterator[Client]:
-    with Client(address, api_key="secret") as client:
+    with Client(address, api_key=SECRET) as client:
         yield client
 
 
@@ -100,8 +102,8 @@ def blocking(address: str) -> Iterator[Client]:
 async def client(request, address: str):
     """Either client; the tests that take it run twice."""
     if request.param == "aio":
-        async with AsyncClient(address, api_key="secret") as client:
+        async with AsyncClient(address, api_key=SECRET) as client:
             yield client
     else:
-        with Client(address, api_key="secret") as client:
+        with Client(address, api_key=SECRET) as client:
             yield Blocking(client)

@@ -24,6 +24,7 @@ from interlingua import (
 from interlingua.v1 import gateway_service_pb2
 from interlingua.v1.embed_pb2 import EMBEDDING_ENCODING_FLOAT32_LE, EmbedResponse
 from interlingua.v1.generate_pb2 import BatchGenerateResponse
+from tests.clients.python.conftest import SECRET
 from tests.clients.python.scripted import answer, fail, info, status
 
 
@@ -41,7 +42,7 @@ async def test_generate(client, script):
 async def test_metadata(client, script):
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     await client.generate("x", traceparent=trace, rpc_metadata=[("x-team", "a"), ("b-bin", b"\0")])
-    assert script.metadata["authorization"] == "Bearer secret"
+    assert script.metadata["authorization"] == f"Bearer {SECRET}"
     assert script.metadata["traceparent"] == trace
     assert script.metadata["x-team"] == "a"
     assert script.metadata["b-bin"] == b"\0"

@@ -10,8 +10,11 @@ import trustme
 
 from interlingua import TLS, AsyncClient, Client, UnavailableError
 from interlingua.endpoint import DEFAULT_ADDRESS, SERVICE_CONFIG, TIMEOUTS_S, Endpoint
+from interlingua.v1.admin_service_pb2 import DESCRIPTOR as ADMIN
+from interlingua.v1.feedback_service_pb2 import DESCRIPTOR as FEEDBACK
 from interlingua.v1.gateway_service_pb2 import DESCRIPTOR as GATEWAY
 from interlingua.v1.model_service_pb2 import DESCRIPTOR as MODELS
+from interlingua.v1.usage_service_pb2 import DESCRIPTOR as USAGE
 from tests.clients.python.scripted import serve
 
 
@@ -123,10 +126,15 @@ def test_every_method_has_a_timeout_and_every_service_retries():
     services = [
         GATEWAY.services_by_name["GatewayService"],
         MODELS.services_by_name["ModelService"],
+        USAGE.services_by_name["UsageService"],
     ]
-    methods = {method.name for service in services for method in service.methods}
-    # Of AdminService only what the client has; what it changes is not to be sent twice.
-    assert methods | {"InvalidateCache"} == set(TIMEOUTS_S)
+    # What these change is not to be sent twice.
+    changing = [
+        FEEDBACK.services_by_name["FeedbackService"],
+        ADMIN.services_by_name["AdminService"],
+    ]
+    methods = {method.name for service in [*services, *changing] for method in service.methods}
+    assert methods - {"ReloadConfig"} == set(TIMEOUTS_S)
     config = json.loads(json.dumps(SERVICE_CONFIG))
     named = {entry["service"] for entry in config["methodConfig"][0]["name"]}
     assert named == {service.full_name for service in services}

@@ -33,6 +33,7 @@ KINDS = {
         "UPSTREAM_INVALID_RESPONSE",
         "CIRCUIT_OPEN",
         "ALL_TARGETS_FAILED",
+        "STORE_UNAVAILABLE",
     ],
     ("ABORTED", errors.StreamBrokenError): ["STREAM_BROKEN"],
     ("DEADLINE_EXCEEDED", errors.DeadlineExceededError): ["DEADLINE_EXCEEDED"],

@@ -9,6 +9,7 @@ import pytest
 
 from interlingua import (
     CallCancelledError,
+    Client,
     DeadlineExceededError,
     GenerateResult,
     InvalidRequestError,
@@ -19,10 +20,17 @@ from interlingua import (
     tool_result,
     user,
 )
+from interlingua.v1.feedback_service_pb2 import RecordFeedbackRequest
 from interlingua.v1.gateway_service_pb2 import HEALTH_STATUS_UNHEALTHY
+from interlingua.v1.usage_service_pb2 import (
+    GetUsageRequest,
+    ListOperationsRequest,
+    UsageDimension,
+)
 from interlingua_gateway.app.build import build
 from interlingua_gateway.config.load import load
 from interlingua_gateway.core.clock import SystemClock
+from tests.clients.python.conftest import SECRET
 
 SCRIPTS = {
     "thinker": [
@@ -42,6 +50,7 @@ SCRIPTS = {
 def configuration(folder: Path) -> dict[str, object]:
     return {
         "server": {"listen": [f"unix:{folder}/gateway.sock"]},
+        "auth": {"admin_key": "env:ADMIN_KEY"},
         "http": {"listen": None},
         "data_dir": str(folder / "data"),
         "providers": {"scripted": {"kind": "scripted", "script": SCRIPTS}},
@@ -61,7 +70,8 @@ async def address(tmp_path: Path) -> AsyncIterator[str]:
     """Where the gateway is: what the clients of conftest connect to."""
     file = tmp_path / "interlingua.yaml"
     file.write_text(json.dumps(configuration(tmp_path)))  # JSON is YAML too
-    gateway = build(load(file, {}).config, SystemClock(), {})
+    gateway = build(load(file, {"ADMIN_KEY": SECRET}).config, SystemClock(), {})
+    gateway.ledger.start()
     await gateway.grpc.start()
     await gateway.grpc.serving()
     try:
@@ -124,6 +134,40 @@ async def test_models_and_health(client):
     assert (await client.model("echo")).deployments[0].provider == "scripted"
     assert (await client.health()).status != HEALTH_STATUS_UNHEALTHY
     assert (await client.count_tokens("one two")).input_tokens == 2
+
+
+async def test_reports_and_feedback(address):
+    with Client(address, api_key=SECRET) as blocking:
+        answer = await asyncio.to_thread(blocking.generate, "one two", user="ann", tags=["t"])
+        said = {"operation_id": answer.operation_id}
+        given = await asyncio.to_thread(
+            blocking.reports.record_feedback, RecordFeedbackRequest(useful=True, **said)
+        )
+        assert given.feedback_id
+        usage = await asyncio.to_thread(blocking.reports.usage)
+        assert (usage.total.operations, usage.total.unpriced_operations) == (1, 1)
+        summary = await asyncio.to_thread(blocking.reports.cost_summary)
+        assert summary.unpriced_operations == 1
+        insights = await asyncio.to_thread(blocking.reports.insights)
+        assert insights.total.useful_rate == 1
+        every = await asyncio.to_thread(lambda: list(blocking.reports.operations()))
+        assert [one.user for one in every] == ["ann"]
+
+
+async def test_reports_and_feedback_for_asyncio(aio):
+    for number in range(5):
+        await aio.generate("one two", user=f"u{number}")
+    request = ListOperationsRequest(page_size=2)
+    users = [one.user async for one in aio.reports.operations(request)]
+    assert users == ["u4", "u3", "u2", "u1", "u0"]
+    assert request == ListOperationsRequest(page_size=2)
+    by_user = GetUsageRequest(group_by=[UsageDimension.USAGE_DIMENSION_USER], max_groups=3)
+    usage = await aio.reports.usage(by_user)
+    assert (len(usage.groups), usage.omitted_groups) == (3, 2)
+    assert (await aio.reports.cost_summary()).unpriced_operations == 5
+    about = RecordFeedbackRequest(query="q", error="wrong")
+    assert (await aio.reports.record_feedback(about)).feedback_id
+    assert (await aio.reports.insights()).total.error_count == 1
 
 
 async def test_unknown_model(client):

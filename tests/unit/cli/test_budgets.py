@@ -56,6 +56,7 @@ def test_a_budget_from_its_beginning_to_its_end(cli: Cli) -> None:
     again = cli("budgets", "delete", "b")
     assert again.exit_code == 1
     assert "There is no budget `b`" in again.stderr
+    assert "interlingua budgets list" in again.stderr
 
 
 @pytest.mark.parametrize(

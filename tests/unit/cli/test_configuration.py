@@ -71,7 +71,7 @@ def test_doctor_finds_what_works(bare: Cli, tmp_path: Path) -> None:
         (BAD, "3 problems"),
         ("providers: {local: {local: {model_path: none.gguf}}}", "There is no file of weights"),
         ("server: {listen: ['unix:/nowhere/s']}", "no socket can be made in /nowhere"),
-        ("server: {listen: ['192.0.2.1:1']}", "192.0.2.1:1: "),
+        ("server: {listen: ['192.0.2.1:1']}\nauth: {anonymous: []}", "192.0.2.1:1: "),
         ("data_dir: c.yaml/data", "cannot be written"),
     ],
 )

@@ -18,7 +18,7 @@ def test_examples_load(example: str, tmp_path: Path) -> None:
     file.write_text(example)
     environment = {"HOME": "/h", "OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}
     environment["INTERLINGUA_ADMIN_KEY"] = "k" * 64
-    environment["SPENDING_HOOK_SECRET"] = "k"
+    environment["SPENDING_HOOK_SECRET"] = environment["DATABASE_PASSWORD"] = "k"
     assert load(file, environment).config.models
 
 

@@ -16,7 +16,7 @@ from interlingua_gateway.core.events import (
     Usage,
     UsageUpdate,
 )
-from interlingua_gateway.core.prices import Cost, Price
+from interlingua_gateway.core.prices import Cost, LongContext, Price
 from interlingua_gateway.core.reply import Reply, Start
 from interlingua_gateway.core.target import Target
 from interlingua_gateway.core.types import CountRequest, GenerateRequest, Message, Role, Text
@@ -112,6 +112,45 @@ async def test_a_long_answer_says_what_was_used_so_far():
         Usage(INPUT, 2 * REPORT_EVERY_DELTAS, estimated=True),
         MEASURED.usage,
     ]
+
+
+async def test_the_cost_rises_as_tokens_pass_and_is_settled_by_the_measurement():
+    call = a_call()
+    costs = []
+    words = [(TextDelta(0, "abcd"),)] * (2 * REPORT_EVERY_DELTAS)
+
+    async def inner(_: Call) -> Reply:
+        return Reply(START, words[0], Batches(*words[1:], (MEASURED,)))
+
+    reply = await Account()(call, inner)
+    async for _ in reply:
+        if call.cost is not None and call.cost not in costs:
+            costs.append(call.cost)
+    call.end(ending_of(None, 1.0))
+    assert costs == [
+        Cost(INPUT * 1000 + REPORT_EVERY_DELTAS * 2000, estimated=True),
+        Cost(INPUT * 1000 + 2 * REPORT_EVERY_DELTAS * 2000, estimated=True),
+        Cost(100 * 1000 + 7 * 2000),
+    ]
+    assert call.cost == costs[-1]
+
+
+async def test_a_long_request_and_its_level_of_service_have_their_own_price():
+    call = a_call()
+    long = LongContext(above_input_tokens=99, price=Price(input=3_000_000, output=0))
+    price = Price(
+        input=1_000_000,
+        output=0,
+        long_context=(long,),
+        service_tiers=(("flex", Price(input=500_000, output=0)),),
+    )
+    call.target = Target(deployment="d", provider="p", model="m", label="d", price=price)
+    await through(call, (MEASURED,))
+    assert call.cost == Cost(300_000)
+    flex = a_call()
+    flex.target = call.target
+    await through(flex, (UsageUpdate(Usage(100, 7, service_tier="flex")),))
+    assert flex.cost == Cost(50_000)
 
 
 async def test_without_a_price_there_is_no_cost():

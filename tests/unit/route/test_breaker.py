@@ -111,3 +111,13 @@ def test_more_probes_may_be_allowed() -> None:
     course = Course(settings).run("- 1 b ? b ? ss ? + ?")
     assert course.admitted == [True, False, True, True]
     assert course.breaker.state == "closed"
+
+
+def test_new_settings_hold_from_now_on_and_forget_what_was_counted():
+    course = Course().run("--")
+    course.breaker.configure(BreakerSettings(failures=2, cooldown_s=1.0))
+    assert course.run("-").breaker.state is State.CLOSED
+    assert course.run("-").breaker.state is State.OPEN
+    assert course.breaker.reopens_at == course.now + 1.0
+    course.breaker.configure(SETTINGS)
+    assert course.breaker.state is State.OPEN

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from interlingua_gateway.core.errors import GatewayError
+from interlingua_gateway.core.errors import GatewayError, PolicyError
 from interlingua_gateway.core.events import Usage
 from interlingua_gateway.core.ledger import RecordKind
 from interlingua_gateway.store.courier import Courier
@@ -168,6 +168,53 @@ async def test_the_courier_waits_for_records_gathers_them_and_tries_again(
         assert sink.taken == [b"a", b"b", b"c"]
     texts = [record.message for record in caplog.records]
     assert texts == ["the database takes no records", "the database takes records again"]
+    await database.aclose()
+
+
+async def test_a_disk_that_was_full_is_tried_again_though_nothing_new_comes(
+    tmp_path: Path, spools: Spools, clock: ManualClock
+) -> None:
+    """No call is served until what waits in memory is on the disk, so no record wakes anybody."""
+    sink, spool = Failing(), spools.new()
+    database = Database(SqlSettings(path=tmp_path / "db"))
+    flush = Flush(spool, database, {KIND: sink}, spools.watch, clock)
+    write, spool._write = spool._write, lambda data: False
+    async with carried(spool, flush, spools, clock):
+        spool.append(KIND, b"a")
+        for failures in range(3):
+            await clock.until_waiting(1)
+            assert spools.watch.failures == failures
+            clock.advance(15.0)
+        await clock.until_waiting(1)
+        with pytest.raises(PolicyError):
+            spool.check()
+        spool._write = write
+        clock.advance(15.0)
+        while spool.waiting_records:
+            await asyncio.to_thread(lambda: None)
+        spool.check()
+    assert sink.taken == [b"a"]
+    await database.aclose()
+
+
+async def test_it_is_known_when_what_others_left_is_in_the_database(
+    tmp_path: Path, spools: Spools, clock: ManualClock
+) -> None:
+    first, second = spools.new(), spools.new()
+    first.append(KIND, b"a")
+    spools.die(first)
+    sink = Failing()
+    sink.error = GatewayError("INTERNAL", "down")
+    database = Database(SqlSettings(path=tmp_path / "db"))
+    flush = Flush(second, database, {KIND: sink}, spools.watch, clock)
+    async with carried(second, flush, spools, clock) as courier:
+        inherited = asyncio.create_task(courier.inherited())
+        await clock.until_waiting(1)
+        assert not inherited.done()
+        sink.error = None
+        clock.advance(15.0)
+        await inherited
+        assert sink.taken == [b"a"]
     await database.aclose()
 
 

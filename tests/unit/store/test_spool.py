@@ -220,14 +220,36 @@ def test_a_full_disk_keeps_records_in_memory_and_refuses(
             spool.check()
         assert spools.watch.waits[0] == 3
         assert spool.own.path(1).stat().st_size == spool.written.offset
-        spool.catch_up()
+        assert not spool.catch_up()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert len(caplog.records) == 1
-    spool.catch_up()
+    assert spool.catch_up()
     spool.check()
     append(spool, b"d")
     assert drain(spool) == [b"a", b"b" * 30, b"c", b"d"]
+
+
+def test_a_full_disk_has_room_for_the_note_of_what_is_kept_elsewhere(spools: Spools) -> None:
+    """Without it no segment could ever be removed, and the disk would stay full."""
+    spool = spools.new()
+    assert (spool.own.directory / "lock").stat().st_size > 0
+    assert spool.own.position == Position()
+
+
+def test_what_waits_can_be_synced_at_any_time(
+    spools: Spools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "SEGMENT_BYTES", 60)
+    spool = spools.new()
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda file: synced.append(os.fstat(file).st_size))
+    append(spool, *(bytes([n]) * 20 for n in range(5)))
+    spool.sync()
+    assert synced == [58, 58, 29]
+    drain(spool)
+    spool.own.path(3).unlink()
+    spool.sync()
 
 
 def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -202,6 +202,35 @@ async def test_sums_wait_while_costs_are_under_way(
     assert (await copy.read()).floor_of("budget:r:gateway:total") == Floor(101_111)
 
 
+async def test_what_was_open_when_a_budget_was_put_counts_soon(
+    store: SqlBudgets, database: Database, clock: ManualClock
+) -> None:
+    """It holds nothing of the new budget, and is in the ledger a little later."""
+    copy = Copy(store, clock, rule())
+    for _ in range(12):
+        await copy.read()
+        clock.advance(600.0)
+    await store.put(ScopedBudget(id="b", period=Period.TOTAL, limit_nano_usd=1))
+    book = await copy.read()
+    await _spend(database)
+    clock.advance(2.0)
+    await copy.read()
+    assert book.floor_of("budget:b:gateway:total") == Floor(101_111)
+
+
+async def test_a_budget_that_is_put_while_costs_are_under_way_is_summed_after_that(
+    store: SqlBudgets, database: Database, clock: ManualClock
+) -> None:
+    copy = Copy(store, clock, rule())
+    await copy.read()
+    await _spend(database)
+    copy.steady = False
+    await store.put(ScopedBudget(id="b", period=Period.TOTAL, limit_nano_usd=1))
+    await copy.read()
+    copy.steady = True
+    assert (await copy.read()).floor_of("budget:b:gateway:total") == Floor(101_111)
+
+
 @dataclass
 class Failing:
     """A database that is away, then there."""

@@ -162,6 +162,14 @@ async def test_a_database_that_is_away_and_comes_back(tmp_path: Path) -> None:
         await database.aclose()
 
 
+async def test_others_on_the_machine_cannot_read_it(tmp_path: Path) -> None:
+    database = Database(SqlSettings(path=tmp_path / "data/db"))
+    await database.write(sql("CREATE TABLE t (a INTEGER)"))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data").iterdir()}
+    assert modes == dict.fromkeys(["db", "db-wal", "db-shm"], 0o600)
+    await database.aclose()
+
+
 def test_settings_do_not_show_their_password(tmp_path: Path) -> None:
     settings = SqlSettings(path=tmp_path, url="postgresql://u:hunter2@h/d", password="hunter2")
     assert "hunter2" not in f"{settings!r} {settings}"

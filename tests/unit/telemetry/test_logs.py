@@ -20,12 +20,18 @@ def written():
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
 
-    def write(form: str, message: str, *, exc_info: bool = False, **fields: object) -> str:
+    def write(
+        form: str,
+        message: str,
+        *,
+        exc_info: bool = False,
+        log_level: str = "info",
+        logger: str = "interlingua.test",
+        **fields: object,
+    ) -> str:
         stream = io.StringIO()
-        set_up("info", form, Redactor((SECRET,)), stream)
-        logging.getLogger("interlingua.test").info(
-            message, extra={"fields": fields}, exc_info=exc_info
-        )
+        set_up(log_level, form, Redactor((SECRET,)), stream)
+        logging.getLogger(logger).info(message, extra={"fields": fields}, exc_info=exc_info)
         return stream.getvalue()
 
     yield write
@@ -83,3 +89,8 @@ def test_only_the_gateways_own_lines_below_warnings_are_written(written):
     assert logging.getLogger("interlingua.x").isEnabledFor(logging.INFO)
     assert not logging.getLogger("interlingua.x").isEnabledFor(logging.DEBUG)
     assert not logging.getLogger("asyncio").isEnabledFor(logging.INFO)
+
+
+def test_the_audit_log_is_written_at_every_level(written):
+    assert not written("json", "call", log_level="error")
+    assert written("json", "admin action", log_level="error", logger="interlingua.audit")

@@ -321,7 +321,7 @@ type CreateApiKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// For a person.
 	DisplayName string `protobuf:"bytes,1,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// Whose it is to be.
+	// Whose it is to be; empty for nobody's.
 	TenantId string `protobuf:"bytes,2,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
 	// For which project of the tenant, if any.
 	Project string `protobuf:"bytes,3,opt,name=project,proto3" json:"project,omitempty"`
@@ -595,7 +595,8 @@ type RotateApiKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which key.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// How long the old secret goes on working. Unset means 24 hours.
+	// How long the old secret goes on working. Unset means 24 hours. A secret that was replaced
+	// earlier ends at once.
 	Overlap       *durationpb.Duration `protobuf:"bytes,2,opt,name=overlap,proto3" json:"overlap,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -795,7 +796,7 @@ func (x *RevokeApiKeyResponse) GetApiKey() *ApiKey {
 // Someone who uses the gateway and is told apart in limits, budgets and reports.
 type Tenant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its id: lower-case letters, digits and `-`.
+	// Its id: up to 128 letters, digits, `-`, `_`, `.`, `:`, `@` and `/`.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// For a person.
 	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`

@@ -134,6 +134,11 @@ const (
 	// id.
 	// Example: {reason: "ERROR_REASON_INTERNAL", metadata: {operation_id: "01J..."}}.
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 27
+	// UNAVAILABLE with RetryInfo: the gateway's own database does not answer. Only methods that
+	// report or change what is in it fail so, and calls with a key to a gateway that has just started
+	// and has not read its keys yet; no other call waits for it.
+	// Example: {reason: "ERROR_REASON_STORE_UNAVAILABLE"}.
+	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 28
 )
 
 // Enum value maps for ErrorReason.
@@ -167,6 +172,7 @@ var (
 		25: "ERROR_REASON_CANCELLED",
 		26: "ERROR_REASON_NOT_IMPLEMENTED",
 		27: "ERROR_REASON_INTERNAL",
+		28: "ERROR_REASON_STORE_UNAVAILABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                  0,
@@ -197,6 +203,7 @@ var (
 		"ERROR_REASON_CANCELLED":                    25,
 		"ERROR_REASON_NOT_IMPLEMENTED":              26,
 		"ERROR_REASON_INTERNAL":                     27,
+		"ERROR_REASON_STORE_UNAVAILABLE":            28,
 	}
 )
 
@@ -231,7 +238,7 @@ var File_interlingua_v1_error_proto protoreflect.FileDescriptor
 
 const file_interlingua_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1ainterlingua/v1/error.proto\x12\x0einterlingua.v1*\xe6\a\n" +
+	"\x1ainterlingua/v1/error.proto\x12\x0einterlingua.v1*\x8a\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12&\n" +
@@ -261,7 +268,8 @@ const file_interlingua_v1_error_proto_rawDesc = "" +
 	"\x1eERROR_REASON_DEADLINE_EXCEEDED\x10\x18\x12\x1a\n" +
 	"\x16ERROR_REASON_CANCELLED\x10\x19\x12 \n" +
 	"\x1cERROR_REASON_NOT_IMPLEMENTED\x10\x1a\x12\x19\n" +
-	"\x15ERROR_REASON_INTERNAL\x10\x1bB\xaa\x01\n" +
+	"\x15ERROR_REASON_INTERNAL\x10\x1b\x12\"\n" +
+	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x1cB\xaa\x01\n" +
 	"\x12com.interlingua.v1B\n" +
 	"ErrorProtoP\x01Z/interlingua.dev/go/interlingua/v1;interlinguav1\xa2\x02\x03IXX\xaa\x02\x0eInterlingua.V1\xca\x02\x0eInterlingua\\V1\xe2\x02\x1aInterlingua\\V1\\GPBMetadata\xea\x02\x0fInterlingua::V1b\x06proto3"
 

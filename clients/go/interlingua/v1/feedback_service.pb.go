@@ -25,7 +25,9 @@ const (
 // One piece of feedback.
 type RecordFeedbackRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The operation that it is about. Empty if `query` and `response` say it.
+	// The operation that it is about. Empty if `query` and `response` say it. It is not looked up
+	// now: feedback on an operation that is not in the ledger, or is another tenant's, counts as
+	// feedback without an operation.
 	OperationId string `protobuf:"bytes,1,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	// What it says; exactly one is set.
 	//
@@ -322,9 +324,10 @@ type GetInsightsRequest struct {
 	TimeRange *TimeRange `protobuf:"bytes,1,opt,name=time_range,json=timeRange,proto3" json:"time_range,omitempty"`
 	// About which operations.
 	Filter *OperationFilter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
-	// In which groups; empty means one group.
+	// In which groups; empty means one group. User and key are those of the operation; feedback
+	// without an operation has an empty value for all but the tenant.
 	GroupBy []UsageDimension `protobuf:"varint,3,rep,packed,name=group_by,json=groupBy,proto3,enum=interlingua.v1.UsageDimension" json:"group_by,omitempty"`
-	// In which steps.
+	// In which steps, by when the feedback was given. At most 10,000 of them.
 	Interval UsageInterval `protobuf:"varint,4,opt,name=interval,proto3,enum=interlingua.v1.UsageInterval" json:"interval,omitempty"`
 	// At most this many corrections a group; 0 means 10.
 	MaxCorrections uint32 `protobuf:"varint,5,opt,name=max_corrections,json=maxCorrections,proto3" json:"max_corrections,omitempty"`
@@ -402,8 +405,11 @@ type GetInsightsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of everything that matched.
 	Total *Insights `protobuf:"bytes,1,opt,name=total,proto3" json:"total,omitempty"`
-	// Group by group and step by step.
-	Groups        []*InsightsGroup `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	// Group by group and step by step, by time and then by how much feedback, most first; at most
+	// 1,000 groups.
+	Groups []*InsightsGroup `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	// How many more groups there are; their feedback is in `total` alone.
+	OmittedGroups uint64 `protobuf:"varint,3,opt,name=omitted_groups,json=omittedGroups,proto3" json:"omitted_groups,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -450,6 +456,13 @@ func (x *GetInsightsResponse) GetGroups() []*InsightsGroup {
 		return x.Groups
 	}
 	return nil
+}
+
+func (x *GetInsightsResponse) GetOmittedGroups() uint64 {
+	if x != nil {
+		return x.OmittedGroups
+	}
+	return 0
 }
 
 // Insights of a group in a step.
@@ -700,10 +713,11 @@ const file_interlingua_v1_feedback_service_proto_rawDesc = "" +
 	"\x06filter\x18\x02 \x01(\v2\x1f.interlingua.v1.OperationFilterR\x06filter\x129\n" +
 	"\bgroup_by\x18\x03 \x03(\x0e2\x1e.interlingua.v1.UsageDimensionR\agroupBy\x129\n" +
 	"\binterval\x18\x04 \x01(\x0e2\x1d.interlingua.v1.UsageIntervalR\binterval\x12'\n" +
-	"\x0fmax_corrections\x18\x05 \x01(\rR\x0emaxCorrections\"|\n" +
+	"\x0fmax_corrections\x18\x05 \x01(\rR\x0emaxCorrections\"\xa3\x01\n" +
 	"\x13GetInsightsResponse\x12.\n" +
 	"\x05total\x18\x01 \x01(\v2\x18.interlingua.v1.InsightsR\x05total\x125\n" +
-	"\x06groups\x18\x02 \x03(\v2\x1d.interlingua.v1.InsightsGroupR\x06groups\"\x8b\x01\n" +
+	"\x06groups\x18\x02 \x03(\v2\x1d.interlingua.v1.InsightsGroupR\x06groups\x12%\n" +
+	"\x0eomitted_groups\x18\x03 \x01(\x04R\romittedGroups\"\x8b\x01\n" +
 	"\rInsightsGroup\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\tR\x04keys\x120\n" +
 	"\x05start\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x124\n" +

@@ -29,7 +29,8 @@ const (
 //
 // What people thought of the answers. Needs the `feedback` scope.
 type FeedbackServiceClient interface {
-	// Records one piece of feedback.
+	// Records one piece of feedback. It is kept safely when this returns, and shows in GetInsights
+	// within seconds.
 	RecordFeedback(ctx context.Context, in *RecordFeedbackRequest, opts ...grpc.CallOption) (*RecordFeedbackResponse, error)
 	// What the feedback of a time range adds up to.
 	GetInsights(ctx context.Context, in *GetInsightsRequest, opts ...grpc.CallOption) (*GetInsightsResponse, error)
@@ -69,7 +70,8 @@ func (c *feedbackServiceClient) GetInsights(ctx context.Context, in *GetInsights
 //
 // What people thought of the answers. Needs the `feedback` scope.
 type FeedbackServiceServer interface {
-	// Records one piece of feedback.
+	// Records one piece of feedback. It is kept safely when this returns, and shows in GetInsights
+	// within seconds.
 	RecordFeedback(context.Context, *RecordFeedbackRequest) (*RecordFeedbackResponse, error)
 	// What the feedback of a time range adds up to.
 	GetInsights(context.Context, *GetInsightsRequest) (*GetInsightsResponse, error)

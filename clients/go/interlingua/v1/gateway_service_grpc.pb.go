@@ -48,7 +48,8 @@ type GatewayServiceClient interface {
 	BatchGenerate(ctx context.Context, in *BatchGenerateRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BatchGenerateResponse], error)
 	// Counts the input tokens of a request without running it.
 	CountTokens(ctx context.Context, in *CountTokensRequest, opts ...grpc.CallOption) (*CountTokensResponse, error)
-	// Tells how the gateway and its providers are. For load balancers there is grpc.health.v1.
+	// Tells how the gateway and its providers are; without credentials only the status. For load
+	// balancers there is grpc.health.v1.
 	Health(ctx context.Context, in *HealthRequest, opts ...grpc.CallOption) (*HealthResponse, error)
 }
 
@@ -159,7 +160,8 @@ type GatewayServiceServer interface {
 	BatchGenerate(*BatchGenerateRequest, grpc.ServerStreamingServer[BatchGenerateResponse]) error
 	// Counts the input tokens of a request without running it.
 	CountTokens(context.Context, *CountTokensRequest) (*CountTokensResponse, error)
-	// Tells how the gateway and its providers are. For load balancers there is grpc.health.v1.
+	// Tells how the gateway and its providers are; without credentials only the status. For load
+	// balancers there is grpc.health.v1.
 	Health(context.Context, *HealthRequest) (*HealthResponse, error)
 	mustEmbedUnimplementedGatewayServiceServer()
 }

@@ -424,8 +424,8 @@ func (x *Deployment) GetStatus() HealthStatus {
 }
 
 // Price of a million tokens, in 1e-9 USD: 2.50 USD is 2500000000. Unset fields have no price of
-// their own: cached and written input and sound in cost what input costs, the rest what output
-// costs.
+// their own: cached and written input, sound and images in cost what input costs, input written for
+// an hour what written input costs, the rest what output costs.
 type Price struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Input.
@@ -442,8 +442,18 @@ type Price struct {
 	AudioInputNanoUsdPerMillionTokens *int64 `protobuf:"varint,6,opt,name=audio_input_nano_usd_per_million_tokens,json=audioInputNanoUsdPerMillionTokens,proto3,oneof" json:"audio_input_nano_usd_per_million_tokens,omitempty"`
 	// Sound in answers.
 	AudioOutputNanoUsdPerMillionTokens *int64 `protobuf:"varint,7,opt,name=audio_output_nano_usd_per_million_tokens,json=audioOutputNanoUsdPerMillionTokens,proto3,oneof" json:"audio_output_nano_usd_per_million_tokens,omitempty"`
-	unknownFields                      protoimpl.UnknownFields
-	sizeCache                          protoimpl.SizeCache
+	// Input that is written to the provider's prompt cache for an hour.
+	CacheWrite_1HInputNanoUsdPerMillionTokens *int64 `protobuf:"varint,8,opt,name=cache_write_1h_input_nano_usd_per_million_tokens,json=cacheWrite1hInputNanoUsdPerMillionTokens,proto3,oneof" json:"cache_write_1h_input_nano_usd_per_million_tokens,omitempty"`
+	// Images in requests.
+	ImageInputNanoUsdPerMillionTokens *int64 `protobuf:"varint,9,opt,name=image_input_nano_usd_per_million_tokens,json=imageInputNanoUsdPerMillionTokens,proto3,oneof" json:"image_input_nano_usd_per_million_tokens,omitempty"`
+	// Images in answers.
+	ImageOutputNanoUsdPerMillionTokens *int64 `protobuf:"varint,10,opt,name=image_output_nano_usd_per_million_tokens,json=imageOutputNanoUsdPerMillionTokens,proto3,oneof" json:"image_output_nano_usd_per_million_tokens,omitempty"`
+	// Other prices of long requests, shortest first.
+	LongContext []*LongContextPrice `protobuf:"bytes,11,rep,name=long_context,json=longContext,proto3" json:"long_context,omitempty"`
+	// Other prices where the provider serves at another level, such as `batch`, `flex` or `priority`.
+	ServiceTiers  map[string]*Price `protobuf:"bytes,12,rep,name=service_tiers,json=serviceTiers,proto3" json:"service_tiers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Price) Reset() {
@@ -525,6 +535,96 @@ func (x *Price) GetAudioOutputNanoUsdPerMillionTokens() int64 {
 	return 0
 }
 
+func (x *Price) GetCacheWrite_1HInputNanoUsdPerMillionTokens() int64 {
+	if x != nil && x.CacheWrite_1HInputNanoUsdPerMillionTokens != nil {
+		return *x.CacheWrite_1HInputNanoUsdPerMillionTokens
+	}
+	return 0
+}
+
+func (x *Price) GetImageInputNanoUsdPerMillionTokens() int64 {
+	if x != nil && x.ImageInputNanoUsdPerMillionTokens != nil {
+		return *x.ImageInputNanoUsdPerMillionTokens
+	}
+	return 0
+}
+
+func (x *Price) GetImageOutputNanoUsdPerMillionTokens() int64 {
+	if x != nil && x.ImageOutputNanoUsdPerMillionTokens != nil {
+		return *x.ImageOutputNanoUsdPerMillionTokens
+	}
+	return 0
+}
+
+func (x *Price) GetLongContext() []*LongContextPrice {
+	if x != nil {
+		return x.LongContext
+	}
+	return nil
+}
+
+func (x *Price) GetServiceTiers() map[string]*Price {
+	if x != nil {
+		return x.ServiceTiers
+	}
+	return nil
+}
+
+// The price of requests that are longer.
+type LongContextPrice struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// It holds for all tokens of a request with more input tokens than this, cached ones included.
+	AboveInputTokens uint64 `protobuf:"varint,1,opt,name=above_input_tokens,json=aboveInputTokens,proto3" json:"above_input_tokens,omitempty"`
+	// The price.
+	Price         *Price `protobuf:"bytes,2,opt,name=price,proto3" json:"price,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LongContextPrice) Reset() {
+	*x = LongContextPrice{}
+	mi := &file_interlingua_v1_model_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LongContextPrice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LongContextPrice) ProtoMessage() {}
+
+func (x *LongContextPrice) ProtoReflect() protoreflect.Message {
+	mi := &file_interlingua_v1_model_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LongContextPrice.ProtoReflect.Descriptor instead.
+func (*LongContextPrice) Descriptor() ([]byte, []int) {
+	return file_interlingua_v1_model_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *LongContextPrice) GetAboveInputTokens() uint64 {
+	if x != nil {
+		return x.AboveInputTokens
+	}
+	return 0
+}
+
+func (x *LongContextPrice) GetPrice() *Price {
+	if x != nil {
+		return x.Price
+	}
+	return nil
+}
+
 var File_interlingua_v1_model_service_proto protoreflect.FileDescriptor
 
 const file_interlingua_v1_model_service_proto_rawDesc = "" +
@@ -561,7 +661,7 @@ const file_interlingua_v1_model_service_proto_rawDesc = "" +
 	"\bprovider\x18\x02 \x01(\tR\bprovider\x12\x14\n" +
 	"\x05model\x18\x03 \x01(\tR\x05model\x12+\n" +
 	"\x05price\x18\x04 \x01(\v2\x15.interlingua.v1.PriceR\x05price\x124\n" +
-	"\x06status\x18\x05 \x01(\x0e2\x1c.interlingua.v1.HealthStatusR\x06status\"\xc6\x06\n" +
+	"\x06status\x18\x05 \x01(\x0e2\x1c.interlingua.v1.HealthStatusR\x06status\"\xdc\v\n" +
 	"\x05Price\x12G\n" +
 	"!input_nano_usd_per_million_tokens\x18\x01 \x01(\x03R\x1cinputNanoUsdPerMillionTokens\x12I\n" +
 	"\"output_nano_usd_per_million_tokens\x18\x02 \x01(\x03R\x1doutputNanoUsdPerMillionTokens\x12Y\n" +
@@ -569,12 +669,27 @@ const file_interlingua_v1_model_service_proto_rawDesc = "" +
 	"-cache_write_input_nano_usd_per_million_tokens\x18\x04 \x01(\x03H\x01R&cacheWriteInputNanoUsdPerMillionTokens\x88\x01\x01\x12T\n" +
 	"%reasoning_nano_usd_per_million_tokens\x18\x05 \x01(\x03H\x02R reasoningNanoUsdPerMillionTokens\x88\x01\x01\x12W\n" +
 	"'audio_input_nano_usd_per_million_tokens\x18\x06 \x01(\x03H\x03R!audioInputNanoUsdPerMillionTokens\x88\x01\x01\x12Y\n" +
-	"(audio_output_nano_usd_per_million_tokens\x18\a \x01(\x03H\x04R\"audioOutputNanoUsdPerMillionTokens\x88\x01\x01B+\n" +
+	"(audio_output_nano_usd_per_million_tokens\x18\a \x01(\x03H\x04R\"audioOutputNanoUsdPerMillionTokens\x88\x01\x01\x12g\n" +
+	"0cache_write_1h_input_nano_usd_per_million_tokens\x18\b \x01(\x03H\x05R(cacheWrite1hInputNanoUsdPerMillionTokens\x88\x01\x01\x12W\n" +
+	"'image_input_nano_usd_per_million_tokens\x18\t \x01(\x03H\x06R!imageInputNanoUsdPerMillionTokens\x88\x01\x01\x12Y\n" +
+	"(image_output_nano_usd_per_million_tokens\x18\n" +
+	" \x01(\x03H\aR\"imageOutputNanoUsdPerMillionTokens\x88\x01\x01\x12C\n" +
+	"\flong_context\x18\v \x03(\v2 .interlingua.v1.LongContextPriceR\vlongContext\x12L\n" +
+	"\rservice_tiers\x18\f \x03(\v2'.interlingua.v1.Price.ServiceTiersEntryR\fserviceTiers\x1aV\n" +
+	"\x11ServiceTiersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12+\n" +
+	"\x05value\x18\x02 \x01(\v2\x15.interlingua.v1.PriceR\x05value:\x028\x01B+\n" +
 	")_cached_input_nano_usd_per_million_tokensB0\n" +
 	"._cache_write_input_nano_usd_per_million_tokensB(\n" +
 	"&_reasoning_nano_usd_per_million_tokensB*\n" +
 	"(_audio_input_nano_usd_per_million_tokensB+\n" +
-	")_audio_output_nano_usd_per_million_tokens2\xb2\x01\n" +
+	")_audio_output_nano_usd_per_million_tokensB3\n" +
+	"1_cache_write_1h_input_nano_usd_per_million_tokensB*\n" +
+	"(_image_input_nano_usd_per_million_tokensB+\n" +
+	")_image_output_nano_usd_per_million_tokens\"m\n" +
+	"\x10LongContextPrice\x12,\n" +
+	"\x12above_input_tokens\x18\x01 \x01(\x04R\x10aboveInputTokens\x12+\n" +
+	"\x05price\x18\x02 \x01(\v2\x15.interlingua.v1.PriceR\x05price2\xb2\x01\n" +
 	"\fModelService\x12S\n" +
 	"\n" +
 	"ListModels\x12!.interlingua.v1.ListModelsRequest\x1a\".interlingua.v1.ListModelsResponse\x12M\n" +
@@ -593,7 +708,7 @@ func file_interlingua_v1_model_service_proto_rawDescGZIP() []byte {
 	return file_interlingua_v1_model_service_proto_rawDescData
 }
 
-var file_interlingua_v1_model_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_interlingua_v1_model_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_interlingua_v1_model_service_proto_goTypes = []any{
 	(*ListModelsRequest)(nil),  // 0: interlingua.v1.ListModelsRequest
 	(*ListModelsResponse)(nil), // 1: interlingua.v1.ListModelsResponse
@@ -602,26 +717,32 @@ var file_interlingua_v1_model_service_proto_goTypes = []any{
 	(*Model)(nil),              // 4: interlingua.v1.Model
 	(*Deployment)(nil),         // 5: interlingua.v1.Deployment
 	(*Price)(nil),              // 6: interlingua.v1.Price
-	(ModelCapability)(0),       // 7: interlingua.v1.ModelCapability
-	(HealthStatus)(0),          // 8: interlingua.v1.HealthStatus
+	(*LongContextPrice)(nil),   // 7: interlingua.v1.LongContextPrice
+	nil,                        // 8: interlingua.v1.Price.ServiceTiersEntry
+	(ModelCapability)(0),       // 9: interlingua.v1.ModelCapability
+	(HealthStatus)(0),          // 10: interlingua.v1.HealthStatus
 }
 var file_interlingua_v1_model_service_proto_depIdxs = []int32{
-	7, // 0: interlingua.v1.ListModelsRequest.required_capabilities:type_name -> interlingua.v1.ModelCapability
-	4, // 1: interlingua.v1.ListModelsResponse.models:type_name -> interlingua.v1.Model
-	4, // 2: interlingua.v1.GetModelResponse.model:type_name -> interlingua.v1.Model
-	7, // 3: interlingua.v1.Model.capabilities:type_name -> interlingua.v1.ModelCapability
-	5, // 4: interlingua.v1.Model.deployments:type_name -> interlingua.v1.Deployment
-	6, // 5: interlingua.v1.Deployment.price:type_name -> interlingua.v1.Price
-	8, // 6: interlingua.v1.Deployment.status:type_name -> interlingua.v1.HealthStatus
-	0, // 7: interlingua.v1.ModelService.ListModels:input_type -> interlingua.v1.ListModelsRequest
-	2, // 8: interlingua.v1.ModelService.GetModel:input_type -> interlingua.v1.GetModelRequest
-	1, // 9: interlingua.v1.ModelService.ListModels:output_type -> interlingua.v1.ListModelsResponse
-	3, // 10: interlingua.v1.ModelService.GetModel:output_type -> interlingua.v1.GetModelResponse
-	9, // [9:11] is the sub-list for method output_type
-	7, // [7:9] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	9,  // 0: interlingua.v1.ListModelsRequest.required_capabilities:type_name -> interlingua.v1.ModelCapability
+	4,  // 1: interlingua.v1.ListModelsResponse.models:type_name -> interlingua.v1.Model
+	4,  // 2: interlingua.v1.GetModelResponse.model:type_name -> interlingua.v1.Model
+	9,  // 3: interlingua.v1.Model.capabilities:type_name -> interlingua.v1.ModelCapability
+	5,  // 4: interlingua.v1.Model.deployments:type_name -> interlingua.v1.Deployment
+	6,  // 5: interlingua.v1.Deployment.price:type_name -> interlingua.v1.Price
+	10, // 6: interlingua.v1.Deployment.status:type_name -> interlingua.v1.HealthStatus
+	7,  // 7: interlingua.v1.Price.long_context:type_name -> interlingua.v1.LongContextPrice
+	8,  // 8: interlingua.v1.Price.service_tiers:type_name -> interlingua.v1.Price.ServiceTiersEntry
+	6,  // 9: interlingua.v1.LongContextPrice.price:type_name -> interlingua.v1.Price
+	6,  // 10: interlingua.v1.Price.ServiceTiersEntry.value:type_name -> interlingua.v1.Price
+	0,  // 11: interlingua.v1.ModelService.ListModels:input_type -> interlingua.v1.ListModelsRequest
+	2,  // 12: interlingua.v1.ModelService.GetModel:input_type -> interlingua.v1.GetModelRequest
+	1,  // 13: interlingua.v1.ModelService.ListModels:output_type -> interlingua.v1.ListModelsResponse
+	3,  // 14: interlingua.v1.ModelService.GetModel:output_type -> interlingua.v1.GetModelResponse
+	13, // [13:15] is the sub-list for method output_type
+	11, // [11:13] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_interlingua_v1_model_service_proto_init() }
@@ -639,7 +760,7 @@ func file_interlingua_v1_model_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_interlingua_v1_model_service_proto_rawDesc), len(file_interlingua_v1_model_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

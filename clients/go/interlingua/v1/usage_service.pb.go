@@ -92,13 +92,13 @@ const (
 	UsageDimension_USAGE_DIMENSION_PROJECT UsageDimension = 2
 	// By API key.
 	UsageDimension_USAGE_DIMENSION_API_KEY UsageDimension = 3
-	// By end user.
+	// By end user; operations that name none are in no group.
 	UsageDimension_USAGE_DIMENSION_USER UsageDimension = 4
 	// By alias.
 	UsageDimension_USAGE_DIMENSION_MODEL UsageDimension = 5
 	// By provider.
 	UsageDimension_USAGE_DIMENSION_PROVIDER UsageDimension = 6
-	// By tag; an operation with several tags counts in each.
+	// By tag; an operation with several tags counts in each, one without any in none.
 	UsageDimension_USAGE_DIMENSION_TAG UsageDimension = 7
 )
 
@@ -379,8 +379,11 @@ type GetUsageRequest struct {
 	Filter *OperationFilter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
 	// In which groups; empty means one group.
 	GroupBy []UsageDimension `protobuf:"varint,3,rep,packed,name=group_by,json=groupBy,proto3,enum=interlingua.v1.UsageDimension" json:"group_by,omitempty"`
-	// In which steps.
-	Interval      UsageInterval `protobuf:"varint,4,opt,name=interval,proto3,enum=interlingua.v1.UsageInterval" json:"interval,omitempty"`
+	// In which steps. At most 10,000 of them.
+	Interval UsageInterval `protobuf:"varint,4,opt,name=interval,proto3,enum=interlingua.v1.UsageInterval" json:"interval,omitempty"`
+	// At most this many groups, the dearest over the whole range. 0 means 1000; groups times steps
+	// are never more than 10,000.
+	MaxGroups     uint32 `protobuf:"varint,5,opt,name=max_groups,json=maxGroups,proto3" json:"max_groups,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -443,13 +446,22 @@ func (x *GetUsageRequest) GetInterval() UsageInterval {
 	return UsageInterval_USAGE_INTERVAL_UNSPECIFIED
 }
 
+func (x *GetUsageRequest) GetMaxGroups() uint32 {
+	if x != nil {
+		return x.MaxGroups
+	}
+	return 0
+}
+
 // Totals.
 type GetUsageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of everything that matched.
 	Total *UsageTotals `protobuf:"bytes,1,opt,name=total,proto3" json:"total,omitempty"`
 	// Group by group and step by step, by time and then by cost, dearest first.
-	Groups        []*UsageGroup `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	Groups []*UsageGroup `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	// How many more groups there are; their operations are in `total` alone.
+	OmittedGroups uint64 `protobuf:"varint,3,opt,name=omitted_groups,json=omittedGroups,proto3" json:"omitted_groups,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -496,6 +508,13 @@ func (x *GetUsageResponse) GetGroups() []*UsageGroup {
 		return x.Groups
 	}
 	return nil
+}
+
+func (x *GetUsageResponse) GetOmittedGroups() uint64 {
+	if x != nil {
+		return x.OmittedGroups
+	}
+	return 0
 }
 
 // Totals of a group in a step.
@@ -573,7 +592,7 @@ type UsageTotals struct {
 	Cancelled uint64 `protobuf:"varint,3,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
 	// Their tokens.
 	Usage *Usage `protobuf:"bytes,4,opt,name=usage,proto3" json:"usage,omitempty"`
-	// What they cost, as far as prices are known.
+	// What they cost, as far as prices are known. Unset if the price of none is known.
 	Cost *Cost `protobuf:"bytes,5,opt,name=cost,proto3" json:"cost,omitempty"`
 	// How many had a model of unknown price and are not in `cost`.
 	UnpricedOperations uint64 `protobuf:"varint,6,opt,name=unpriced_operations,json=unpricedOperations,proto3" json:"unpriced_operations,omitempty"`
@@ -581,12 +600,21 @@ type UsageTotals struct {
 	CacheHits uint64 `protobuf:"varint,7,opt,name=cache_hits,json=cacheHits,proto3" json:"cache_hits,omitempty"`
 	// Mean time from acceptance to end.
 	MeanLatency *durationpb.Duration `protobuf:"bytes,8,opt,name=mean_latency,json=meanLatency,proto3" json:"mean_latency,omitempty"`
-	// 95 of 100 took at most this.
+	// 95 of 100 took at most this. Percentiles are upper bounds: at most 1.42 times what it was.
 	P95Latency *durationpb.Duration `protobuf:"bytes,9,opt,name=p95_latency,json=p95Latency,proto3" json:"p95_latency,omitempty"`
 	// Failures by reason: a value of ErrorReason to how many.
 	FailuresByReason map[string]uint64 `protobuf:"bytes,10,rep,name=failures_by_reason,json=failuresByReason,proto3" json:"failures_by_reason,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Half of them took at most this.
+	P50Latency *durationpb.Duration `protobuf:"bytes,11,opt,name=p50_latency,json=p50Latency,proto3" json:"p50_latency,omitempty"`
+	// 99 of 100 took at most this.
+	P99Latency *durationpb.Duration `protobuf:"bytes,12,opt,name=p99_latency,json=p99Latency,proto3" json:"p99_latency,omitempty"`
+	// Mean time from acceptance to the first event, of those that had one. Unset without any.
+	MeanTimeToFirstToken *durationpb.Duration `protobuf:"bytes,13,opt,name=mean_time_to_first_token,json=meanTimeToFirstToken,proto3" json:"mean_time_to_first_token,omitempty"`
+	// Mean cost of 1,000 tokens whose price is known, input and output together; 1e-9 USD. Unset
+	// without any.
+	CostNanoUsdPerThousandTokens *int64 `protobuf:"varint,14,opt,name=cost_nano_usd_per_thousand_tokens,json=costNanoUsdPerThousandTokens,proto3,oneof" json:"cost_nano_usd_per_thousand_tokens,omitempty"`
+	unknownFields                protoimpl.UnknownFields
+	sizeCache                    protoimpl.SizeCache
 }
 
 func (x *UsageTotals) Reset() {
@@ -687,6 +715,34 @@ func (x *UsageTotals) GetFailuresByReason() map[string]uint64 {
 		return x.FailuresByReason
 	}
 	return nil
+}
+
+func (x *UsageTotals) GetP50Latency() *durationpb.Duration {
+	if x != nil {
+		return x.P50Latency
+	}
+	return nil
+}
+
+func (x *UsageTotals) GetP99Latency() *durationpb.Duration {
+	if x != nil {
+		return x.P99Latency
+	}
+	return nil
+}
+
+func (x *UsageTotals) GetMeanTimeToFirstToken() *durationpb.Duration {
+	if x != nil {
+		return x.MeanTimeToFirstToken
+	}
+	return nil
+}
+
+func (x *UsageTotals) GetCostNanoUsdPerThousandTokens() int64 {
+	if x != nil && x.CostNanoUsdPerThousandTokens != nil {
+		return *x.CostNanoUsdPerThousandTokens
+	}
+	return 0
 }
 
 // Which operations?
@@ -1152,21 +1208,24 @@ const file_interlingua_v1_usage_service_proto_rawDesc = "" +
 	"\x05model\x18\x05 \x01(\tR\x05model\x12\x1a\n" +
 	"\bprovider\x18\x06 \x01(\tR\bprovider\x12\x12\n" +
 	"\x04tags\x18\a \x03(\tR\x04tags\x12:\n" +
-	"\aoutcome\x18\b \x01(\x0e2 .interlingua.v1.OperationOutcomeR\aoutcome\"\xfa\x01\n" +
+	"\aoutcome\x18\b \x01(\x0e2 .interlingua.v1.OperationOutcomeR\aoutcome\"\x99\x02\n" +
 	"\x0fGetUsageRequest\x128\n" +
 	"\n" +
 	"time_range\x18\x01 \x01(\v2\x19.interlingua.v1.TimeRangeR\ttimeRange\x127\n" +
 	"\x06filter\x18\x02 \x01(\v2\x1f.interlingua.v1.OperationFilterR\x06filter\x129\n" +
 	"\bgroup_by\x18\x03 \x03(\x0e2\x1e.interlingua.v1.UsageDimensionR\agroupBy\x129\n" +
-	"\binterval\x18\x04 \x01(\x0e2\x1d.interlingua.v1.UsageIntervalR\binterval\"y\n" +
+	"\binterval\x18\x04 \x01(\x0e2\x1d.interlingua.v1.UsageIntervalR\binterval\x12\x1d\n" +
+	"\n" +
+	"max_groups\x18\x05 \x01(\rR\tmaxGroups\"\xa0\x01\n" +
 	"\x10GetUsageResponse\x121\n" +
 	"\x05total\x18\x01 \x01(\v2\x1b.interlingua.v1.UsageTotalsR\x05total\x122\n" +
-	"\x06groups\x18\x02 \x03(\v2\x1a.interlingua.v1.UsageGroupR\x06groups\"\x87\x01\n" +
+	"\x06groups\x18\x02 \x03(\v2\x1a.interlingua.v1.UsageGroupR\x06groups\x12%\n" +
+	"\x0eomitted_groups\x18\x03 \x01(\x04R\romittedGroups\"\x87\x01\n" +
 	"\n" +
 	"UsageGroup\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\tR\x04keys\x120\n" +
 	"\x05start\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x123\n" +
-	"\x06totals\x18\x03 \x01(\v2\x1b.interlingua.v1.UsageTotalsR\x06totals\"\xaa\x04\n" +
+	"\x06totals\x18\x03 \x01(\v2\x1b.interlingua.v1.UsageTotalsR\x06totals\"\xe9\x06\n" +
 	"\vUsageTotals\x12\x1e\n" +
 	"\n" +
 	"operations\x18\x01 \x01(\x04R\n" +
@@ -1182,10 +1241,17 @@ const file_interlingua_v1_usage_service_proto_rawDesc = "" +
 	"\vp95_latency\x18\t \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"p95Latency\x12_\n" +
 	"\x12failures_by_reason\x18\n" +
-	" \x03(\v21.interlingua.v1.UsageTotals.FailuresByReasonEntryR\x10failuresByReason\x1aC\n" +
+	" \x03(\v21.interlingua.v1.UsageTotals.FailuresByReasonEntryR\x10failuresByReason\x12:\n" +
+	"\vp50_latency\x18\v \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"p50Latency\x12:\n" +
+	"\vp99_latency\x18\f \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"p99Latency\x12Q\n" +
+	"\x18mean_time_to_first_token\x18\r \x01(\v2\x19.google.protobuf.DurationR\x14meanTimeToFirstToken\x12L\n" +
+	"!cost_nano_usd_per_thousand_tokens\x18\x0e \x01(\x03H\x00R\x1ccostNanoUsdPerThousandTokens\x88\x01\x01\x1aC\n" +
 	"\x15FailuresByReasonEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xc6\x01\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01B$\n" +
+	"\"_cost_nano_usd_per_thousand_tokens\"\xc6\x01\n" +
 	"\x15ListOperationsRequest\x128\n" +
 	"\n" +
 	"time_range\x18\x01 \x01(\v2\x19.interlingua.v1.TimeRangeR\ttimeRange\x127\n" +
@@ -1320,34 +1386,37 @@ var file_interlingua_v1_usage_service_proto_depIdxs = []int32{
 	21, // 13: interlingua.v1.UsageTotals.mean_latency:type_name -> google.protobuf.Duration
 	21, // 14: interlingua.v1.UsageTotals.p95_latency:type_name -> google.protobuf.Duration
 	14, // 15: interlingua.v1.UsageTotals.failures_by_reason:type_name -> interlingua.v1.UsageTotals.FailuresByReasonEntry
-	3,  // 16: interlingua.v1.ListOperationsRequest.time_range:type_name -> interlingua.v1.TimeRange
-	4,  // 17: interlingua.v1.ListOperationsRequest.filter:type_name -> interlingua.v1.OperationFilter
-	11, // 18: interlingua.v1.ListOperationsResponse.operations:type_name -> interlingua.v1.Operation
-	18, // 19: interlingua.v1.Operation.accepted_at:type_name -> google.protobuf.Timestamp
-	22, // 20: interlingua.v1.Operation.answered_by:type_name -> interlingua.v1.AnsweredBy
-	0,  // 21: interlingua.v1.Operation.outcome:type_name -> interlingua.v1.OperationOutcome
-	19, // 22: interlingua.v1.Operation.usage:type_name -> interlingua.v1.Usage
-	20, // 23: interlingua.v1.Operation.cost:type_name -> interlingua.v1.Cost
-	23, // 24: interlingua.v1.Operation.report:type_name -> interlingua.v1.CallReport
-	15, // 25: interlingua.v1.Operation.metadata:type_name -> interlingua.v1.Operation.MetadataEntry
-	3,  // 26: interlingua.v1.GetCostSummaryRequest.time_range:type_name -> interlingua.v1.TimeRange
-	4,  // 27: interlingua.v1.GetCostSummaryRequest.filter:type_name -> interlingua.v1.OperationFilter
-	20, // 28: interlingua.v1.GetCostSummaryResponse.total:type_name -> interlingua.v1.Cost
-	16, // 29: interlingua.v1.GetCostSummaryResponse.by_model:type_name -> interlingua.v1.GetCostSummaryResponse.ByModelEntry
-	17, // 30: interlingua.v1.GetCostSummaryResponse.by_provider:type_name -> interlingua.v1.GetCostSummaryResponse.ByProviderEntry
-	20, // 31: interlingua.v1.GetCostSummaryResponse.ByModelEntry.value:type_name -> interlingua.v1.Cost
-	20, // 32: interlingua.v1.GetCostSummaryResponse.ByProviderEntry.value:type_name -> interlingua.v1.Cost
-	5,  // 33: interlingua.v1.UsageService.GetUsage:input_type -> interlingua.v1.GetUsageRequest
-	9,  // 34: interlingua.v1.UsageService.ListOperations:input_type -> interlingua.v1.ListOperationsRequest
-	12, // 35: interlingua.v1.UsageService.GetCostSummary:input_type -> interlingua.v1.GetCostSummaryRequest
-	6,  // 36: interlingua.v1.UsageService.GetUsage:output_type -> interlingua.v1.GetUsageResponse
-	10, // 37: interlingua.v1.UsageService.ListOperations:output_type -> interlingua.v1.ListOperationsResponse
-	13, // 38: interlingua.v1.UsageService.GetCostSummary:output_type -> interlingua.v1.GetCostSummaryResponse
-	36, // [36:39] is the sub-list for method output_type
-	33, // [33:36] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	21, // 16: interlingua.v1.UsageTotals.p50_latency:type_name -> google.protobuf.Duration
+	21, // 17: interlingua.v1.UsageTotals.p99_latency:type_name -> google.protobuf.Duration
+	21, // 18: interlingua.v1.UsageTotals.mean_time_to_first_token:type_name -> google.protobuf.Duration
+	3,  // 19: interlingua.v1.ListOperationsRequest.time_range:type_name -> interlingua.v1.TimeRange
+	4,  // 20: interlingua.v1.ListOperationsRequest.filter:type_name -> interlingua.v1.OperationFilter
+	11, // 21: interlingua.v1.ListOperationsResponse.operations:type_name -> interlingua.v1.Operation
+	18, // 22: interlingua.v1.Operation.accepted_at:type_name -> google.protobuf.Timestamp
+	22, // 23: interlingua.v1.Operation.answered_by:type_name -> interlingua.v1.AnsweredBy
+	0,  // 24: interlingua.v1.Operation.outcome:type_name -> interlingua.v1.OperationOutcome
+	19, // 25: interlingua.v1.Operation.usage:type_name -> interlingua.v1.Usage
+	20, // 26: interlingua.v1.Operation.cost:type_name -> interlingua.v1.Cost
+	23, // 27: interlingua.v1.Operation.report:type_name -> interlingua.v1.CallReport
+	15, // 28: interlingua.v1.Operation.metadata:type_name -> interlingua.v1.Operation.MetadataEntry
+	3,  // 29: interlingua.v1.GetCostSummaryRequest.time_range:type_name -> interlingua.v1.TimeRange
+	4,  // 30: interlingua.v1.GetCostSummaryRequest.filter:type_name -> interlingua.v1.OperationFilter
+	20, // 31: interlingua.v1.GetCostSummaryResponse.total:type_name -> interlingua.v1.Cost
+	16, // 32: interlingua.v1.GetCostSummaryResponse.by_model:type_name -> interlingua.v1.GetCostSummaryResponse.ByModelEntry
+	17, // 33: interlingua.v1.GetCostSummaryResponse.by_provider:type_name -> interlingua.v1.GetCostSummaryResponse.ByProviderEntry
+	20, // 34: interlingua.v1.GetCostSummaryResponse.ByModelEntry.value:type_name -> interlingua.v1.Cost
+	20, // 35: interlingua.v1.GetCostSummaryResponse.ByProviderEntry.value:type_name -> interlingua.v1.Cost
+	5,  // 36: interlingua.v1.UsageService.GetUsage:input_type -> interlingua.v1.GetUsageRequest
+	9,  // 37: interlingua.v1.UsageService.ListOperations:input_type -> interlingua.v1.ListOperationsRequest
+	12, // 38: interlingua.v1.UsageService.GetCostSummary:input_type -> interlingua.v1.GetCostSummaryRequest
+	6,  // 39: interlingua.v1.UsageService.GetUsage:output_type -> interlingua.v1.GetUsageResponse
+	10, // 40: interlingua.v1.UsageService.ListOperations:output_type -> interlingua.v1.ListOperationsResponse
+	13, // 41: interlingua.v1.UsageService.GetCostSummary:output_type -> interlingua.v1.GetCostSummaryResponse
+	39, // [39:42] is the sub-list for method output_type
+	36, // [36:39] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_interlingua_v1_usage_service_proto_init() }
@@ -1356,6 +1425,7 @@ func file_interlingua_v1_usage_service_proto_init() {
 		return
 	}
 	file_interlingua_v1_generate_proto_init()
+	file_interlingua_v1_usage_service_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

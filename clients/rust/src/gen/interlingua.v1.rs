@@ -1677,7 +1677,7 @@ pub struct CreateApiKeyRequest {
     /// For a person.
     #[prost(string, tag = "1")]
     pub display_name: ::prost::alloc::string::String,
-    /// Whose it is to be.
+    /// Whose it is to be; empty for nobody's.
     #[prost(string, tag = "2")]
     pub tenant_id: ::prost::alloc::string::String,
     /// For which project of the tenant, if any.
@@ -1735,7 +1735,8 @@ pub struct RotateApiKeyRequest {
     /// Which key.
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
-    /// How long the old secret goes on working. Unset means 24 hours.
+    /// How long the old secret goes on working. Unset means 24 hours. A secret that was replaced
+    /// earlier ends at once.
     #[prost(message, optional, tag = "2")]
     pub overlap: ::core::option::Option<::prost_types::Duration>,
 }
@@ -1766,7 +1767,7 @@ pub struct RevokeApiKeyResponse {
 /// Someone who uses the gateway and is told apart in limits, budgets and reports.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Tenant {
-    /// Its id: lower-case letters, digits and `-`.
+    /// Its id: up to 128 letters, digits, `-`, `_`, `.`, `:`, `@` and `/`.
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
     /// For a person.
@@ -2778,6 +2779,11 @@ pub enum ErrorReason {
     /// id.
     /// Example: {reason: "ERROR_REASON_INTERNAL", metadata: {operation_id: "01J..."}}.
     Internal = 27,
+    /// UNAVAILABLE with RetryInfo: the gateway's own database does not answer. Only methods that
+    /// report or change what is in it fail so, and calls with a key to a gateway that has just started
+    /// and has not read its keys yet; no other call waits for it.
+    /// Example: {reason: "ERROR_REASON_STORE_UNAVAILABLE"}.
+    StoreUnavailable = 28,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2816,6 +2822,7 @@ impl ErrorReason {
             Self::Cancelled => "ERROR_REASON_CANCELLED",
             Self::NotImplemented => "ERROR_REASON_NOT_IMPLEMENTED",
             Self::Internal => "ERROR_REASON_INTERNAL",
+            Self::StoreUnavailable => "ERROR_REASON_STORE_UNAVAILABLE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2853,6 +2860,7 @@ impl ErrorReason {
             "ERROR_REASON_CANCELLED" => Some(Self::Cancelled),
             "ERROR_REASON_NOT_IMPLEMENTED" => Some(Self::NotImplemented),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
+            "ERROR_REASON_STORE_UNAVAILABLE" => Some(Self::StoreUnavailable),
             _ => None,
         }
     }
@@ -2907,9 +2915,13 @@ pub struct GetUsageRequest {
     /// In which groups; empty means one group.
     #[prost(enumeration = "UsageDimension", repeated, tag = "3")]
     pub group_by: ::prost::alloc::vec::Vec<i32>,
-    /// In which steps.
+    /// In which steps. At most 10,000 of them.
     #[prost(enumeration = "UsageInterval", tag = "4")]
     pub interval: i32,
+    /// At most this many groups, the dearest over the whole range. 0 means 1000; groups times steps
+    /// are never more than 10,000.
+    #[prost(uint32, tag = "5")]
+    pub max_groups: u32,
 }
 /// Totals.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2920,6 +2932,9 @@ pub struct GetUsageResponse {
     /// Group by group and step by step, by time and then by cost, dearest first.
     #[prost(message, repeated, tag = "2")]
     pub groups: ::prost::alloc::vec::Vec<UsageGroup>,
+    /// How many more groups there are; their operations are in `total` alone.
+    #[prost(uint64, tag = "3")]
+    pub omitted_groups: u64,
 }
 /// Totals of a group in a step.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2949,7 +2964,7 @@ pub struct UsageTotals {
     /// Their tokens.
     #[prost(message, optional, tag = "4")]
     pub usage: ::core::option::Option<Usage>,
-    /// What they cost, as far as prices are known.
+    /// What they cost, as far as prices are known. Unset if the price of none is known.
     #[prost(message, optional, tag = "5")]
     pub cost: ::core::option::Option<Cost>,
     /// How many had a model of unknown price and are not in `cost`.
@@ -2961,7 +2976,7 @@ pub struct UsageTotals {
     /// Mean time from acceptance to end.
     #[prost(message, optional, tag = "8")]
     pub mean_latency: ::core::option::Option<::prost_types::Duration>,
-    /// 95 of 100 took at most this.
+    /// 95 of 100 took at most this. Percentiles are upper bounds: at most 1.42 times what it was.
     #[prost(message, optional, tag = "9")]
     pub p95_latency: ::core::option::Option<::prost_types::Duration>,
     /// Failures by reason: a value of ErrorReason to how many.
@@ -2970,6 +2985,19 @@ pub struct UsageTotals {
         ::prost::alloc::string::String,
         u64,
     >,
+    /// Half of them took at most this.
+    #[prost(message, optional, tag = "11")]
+    pub p50_latency: ::core::option::Option<::prost_types::Duration>,
+    /// 99 of 100 took at most this.
+    #[prost(message, optional, tag = "12")]
+    pub p99_latency: ::core::option::Option<::prost_types::Duration>,
+    /// Mean time from acceptance to the first event, of those that had one. Unset without any.
+    #[prost(message, optional, tag = "13")]
+    pub mean_time_to_first_token: ::core::option::Option<::prost_types::Duration>,
+    /// Mean cost of 1,000 tokens whose price is known, input and output together; 1e-9 USD. Unset
+    /// without any.
+    #[prost(int64, optional, tag = "14")]
+    pub cost_nano_usd_per_thousand_tokens: ::core::option::Option<i64>,
 }
 /// Which operations?
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3130,13 +3158,13 @@ pub enum UsageDimension {
     Project = 2,
     /// By API key.
     ApiKey = 3,
-    /// By end user.
+    /// By end user; operations that name none are in no group.
     User = 4,
     /// By alias.
     Model = 5,
     /// By provider.
     Provider = 6,
-    /// By tag; an operation with several tags counts in each.
+    /// By tag; an operation with several tags counts in each, one without any in none.
     Tag = 7,
 }
 impl UsageDimension {
@@ -3370,7 +3398,9 @@ pub mod usage_service_client {
 /// One piece of feedback.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RecordFeedbackRequest {
-    /// The operation that it is about. Empty if `query` and `response` say it.
+    /// The operation that it is about. Empty if `query` and `response` say it. It is not looked up
+    /// now: feedback on an operation that is not in the ledger, or is another tenant's, counts as
+    /// feedback without an operation.
     #[prost(string, tag = "1")]
     pub operation_id: ::prost::alloc::string::String,
     /// What was asked; kept only if the gateway is configured to keep texts.
@@ -3443,10 +3473,11 @@ pub struct GetInsightsRequest {
     /// About which operations.
     #[prost(message, optional, tag = "2")]
     pub filter: ::core::option::Option<OperationFilter>,
-    /// In which groups; empty means one group.
+    /// In which groups; empty means one group. User and key are those of the operation; feedback
+    /// without an operation has an empty value for all but the tenant.
     #[prost(enumeration = "UsageDimension", repeated, tag = "3")]
     pub group_by: ::prost::alloc::vec::Vec<i32>,
-    /// In which steps.
+    /// In which steps, by when the feedback was given. At most 10,000 of them.
     #[prost(enumeration = "UsageInterval", tag = "4")]
     pub interval: i32,
     /// At most this many corrections a group; 0 means 10.
@@ -3459,9 +3490,13 @@ pub struct GetInsightsResponse {
     /// Of everything that matched.
     #[prost(message, optional, tag = "1")]
     pub total: ::core::option::Option<Insights>,
-    /// Group by group and step by step.
+    /// Group by group and step by step, by time and then by how much feedback, most first; at most
+    /// 1,000 groups.
     #[prost(message, repeated, tag = "2")]
     pub groups: ::prost::alloc::vec::Vec<InsightsGroup>,
+    /// How many more groups there are; their feedback is in `total` alone.
+    #[prost(uint64, tag = "3")]
+    pub omitted_groups: u64,
 }
 /// Insights of a group in a step.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -3589,7 +3624,8 @@ pub mod feedback_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Records one piece of feedback.
+        /// Records one piece of feedback. It is kept safely when this returns, and shows in GetInsights
+        /// within seconds.
         pub async fn record_feedback(
             &mut self,
             request: impl tonic::IntoRequest<super::RecordFeedbackRequest>,
@@ -4039,7 +4075,8 @@ pub mod gateway_service_client {
                 .insert(GrpcMethod::new("interlingua.v1.GatewayService", "CountTokens"));
             self.inner.unary(req, path, codec).await
         }
-        /// Tells how the gateway and its providers are. For load balancers there is grpc.health.v1.
+        /// Tells how the gateway and its providers are; without credentials only the status. For load
+        /// balancers there is grpc.health.v1.
         pub async fn health(
             &mut self,
             request: impl tonic::IntoRequest<super::HealthRequest>,
@@ -4129,7 +4166,7 @@ pub struct Model {
     pub deployments: ::prost::alloc::vec::Vec<Deployment>,
 }
 /// One way to serve a model.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Deployment {
     /// Name of the deployment.
     #[prost(string, tag = "1")]
@@ -4148,9 +4185,9 @@ pub struct Deployment {
     pub status: i32,
 }
 /// Price of a million tokens, in 1e-9 USD: 2.50 USD is 2500000000. Unset fields have no price of
-/// their own: cached and written input and sound in cost what input costs, the rest what output
-/// costs.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+/// their own: cached and written input, sound and images in cost what input costs, input written for
+/// an hour what written input costs, the rest what output costs.
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Price {
     /// Input.
     #[prost(int64, tag = "1")]
@@ -4173,6 +4210,34 @@ pub struct Price {
     /// Sound in answers.
     #[prost(int64, optional, tag = "7")]
     pub audio_output_nano_usd_per_million_tokens: ::core::option::Option<i64>,
+    /// Input that is written to the provider's prompt cache for an hour.
+    #[prost(int64, optional, tag = "8")]
+    pub cache_write_1h_input_nano_usd_per_million_tokens: ::core::option::Option<i64>,
+    /// Images in requests.
+    #[prost(int64, optional, tag = "9")]
+    pub image_input_nano_usd_per_million_tokens: ::core::option::Option<i64>,
+    /// Images in answers.
+    #[prost(int64, optional, tag = "10")]
+    pub image_output_nano_usd_per_million_tokens: ::core::option::Option<i64>,
+    /// Other prices of long requests, shortest first.
+    #[prost(message, repeated, tag = "11")]
+    pub long_context: ::prost::alloc::vec::Vec<LongContextPrice>,
+    /// Other prices where the provider serves at another level, such as `batch`, `flex` or `priority`.
+    #[prost(map = "string, message", tag = "12")]
+    pub service_tiers: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        Price,
+    >,
+}
+/// The price of requests that are longer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LongContextPrice {
+    /// It holds for all tokens of a request with more input tokens than this, cached ones included.
+    #[prost(uint64, tag = "1")]
+    pub above_input_tokens: u64,
+    /// The price.
+    #[prost(message, optional, tag = "2")]
+    pub price: ::core::option::Option<Price>,
 }
 /// Generated client implementations.
 pub mod model_service_client {

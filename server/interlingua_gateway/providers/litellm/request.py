@@ -20,7 +20,9 @@ from interlingua_gateway.providers.litellm.refusals import leave_out
 from interlingua_gateway.providers.openai.form import json_of
 from interlingua_gateway.providers.openai.quirks import EFFORTS
 
-_RESERVED = frozenset({"contents", "input", "messages", "model", "stream", "stream_options"})
+_RESERVED = frozenset(
+    {"contents", "input", "messages", "model", "models", "stream", "stream_options"}
+)
 
 
 def chat_arguments(request: GenerateRequest, facts: Facts, attempt: Attempt) -> Json:

@@ -7,7 +7,8 @@ import msgspec
 from interlingua_gateway.core.call import Attempt, Warned
 from interlingua_gateway.core.errors import CallerError, Reason
 
-_RESERVED = frozenset({"model", "messages", "input", "stream", "stream_options"})
+# `models` names further models to OpenRouter; where a call may go is the configuration's business.
+_RESERVED = frozenset({"model", "models", "messages", "input", "stream", "stream_options"})
 
 
 class Form:

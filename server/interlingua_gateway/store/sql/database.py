@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from interlingua_gateway.core.errors import InternalError
 from interlingua_gateway.store.sql.engines import SqlSettings, engines
 from interlingua_gateway.store.sql.failures import DatabaseDown
-from interlingua_gateway.store.sql.migrate import migrate
+from interlingua_gateway.store.sql.migrate import migrate, version
 
 READERS: Final = 4
 MAX_WAITING: Final = 128
@@ -74,7 +74,10 @@ class Database:
 
     def __init__(self, settings: SqlSettings) -> None:
         """Raises InternalError where the settings cannot be used."""
-        settings.path.parent.mkdir(parents=True, exist_ok=True)
+        if settings.url is None:
+            settings.path.parent.mkdir(parents=True, exist_ok=True)
+            # What is in it is nobody else's business; its companions get the same mode.
+            settings.path.touch(mode=0o600)
         writer, readers = engines(settings, READERS)
         self._writer = Lane(writer, 1, "sql-write")
         self._readers = Lane(readers, READERS, "sql-read")
@@ -90,6 +93,10 @@ class Database:
             log.info("the schema is new", extra={"fields": {"before": before, "after": after}})
         self._migrated = True
         return before, after
+
+    async def version(self) -> str:
+        """The version of the schema as it is; empty for none. Raises as `write` does."""
+        return await self._readers.run(version)
 
     async def write(self, change: Callable[[Connection], T]) -> T:
         """What `change` returns, after the transaction in which it ran is committed.

@@ -85,27 +85,21 @@ def _postgresql(settings: SqlSettings, connections: int, *, writes: bool) -> Eng
         raise InternalError("database.url is not an address of a PostgreSQL.") from None
     if settings.password is not None:
         url = url.set(password=settings.password)
-    try:
-        engine = create_engine(
-            url,
-            pool_size=connections,
-            max_overflow=0,
-            pool_timeout=POOL_TIMEOUT_S,
-            pool_pre_ping=True,
-            connect_args={
-                "connect_timeout": CONNECT_TIMEOUT_S,
-                "application_name": "interlingua",
-                # A server that vanished without a word is noticed in this time (milliseconds).
-                "tcp_user_timeout": int(settings.statement_timeout_s * 1000),
-                # Poolers between the gateway and PostgreSQL do not know prepared statements.
-                "prepare_threshold": None,
-            },
-        )
-    except ModuleNotFoundError as error:
-        raise InternalError(
-            "PostgreSQL is configured, but its library is missing: install "
-            "interlingua-gateway[postgres]."
-        ) from error
+    engine = create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT_S,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": "interlingua",
+            # A server that vanished without a word is noticed in this time (milliseconds).
+            "tcp_user_timeout": int(settings.statement_timeout_s * 1000),
+            # Poolers between the gateway and PostgreSQL do not know prepared statements.
+            "prepare_threshold": None,
+        },
+    )
     timeout = f"SET LOCAL statement_timeout = {int(settings.statement_timeout_s * 1000)}"
     # Whatever the server's own setting: the spool forgets what is committed.
     begin = f"{timeout}; SET LOCAL synchronous_commit = on"

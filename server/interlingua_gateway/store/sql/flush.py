@@ -54,14 +54,16 @@ class Flush:
         """Carry over all that this process has appended up to now.
 
         Raises:
-            GatewayError: the database does not take it.
+            GatewayError: the database does not take it, or the disk what waits in memory.
         """
         async with self._turn:
-            self._spool.catch_up()
+            whole = self._spool.catch_up()
             until = self._spool.written
             while self._spool.own.position < until:
                 reading = await self._some(self._spool.own, until)
                 self._spool.forgotten(reading)
+            if not whole:
+                raise DiskFull
 
     async def inherited(self) -> None:
         """Carry over what processes left behind that have ended. Raises as `own` does."""
@@ -104,6 +106,13 @@ class Flush:
                 sink(connection, found)
             except (DataError, IntegrityError, ValueError) as error:
                 raise Refused(type(error).__name__) from error
+
+
+class DiskFull(InternalError):
+    """Records wait in memory, and no call is served until the disk takes them."""
+
+    def __init__(self) -> None:
+        super().__init__("The disk takes no records.")
 
 
 class Refused(InternalError):

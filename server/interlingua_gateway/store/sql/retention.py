@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Connection, Table, delete, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Table, delete, select, tuple_
 
 from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.core.ids import first_feedback_id_at, first_id_at
@@ -25,7 +25,8 @@ _DAY_S: Final = 86_400
 
 
 class Retention:
-    """Days to keep operations and totals; None keeps them for ever."""
+    """`days` to keep operations and totals by hour, `totals_days` to keep totals by day; None keeps
+    them for ever."""
 
     def __init__(
         self, database: Database, clock: Clock, *, days: int | None, totals_days: int | None
@@ -45,21 +46,29 @@ class Retention:
         """
         removed = 0
         if self._days is not None:
-            oldest = first_id_at(int((self._clock.time() - self._days * _DAY_S) * 1000))
+            before_ms = int((self._clock.time() - self._days * _DAY_S) * 1000)
             for table in (OPERATION_TAGS, OPERATION_TEXTS, OPERATIONS):
-                removed += await self._sweep(table, table.c.operation_id, oldest)
-            oldest = first_feedback_id_at(int((self._clock.time() - self._days * _DAY_S) * 1000))
-            removed += await self._sweep(FEEDBACK, FEEDBACK.c.feedback_id, oldest)
+                key = table.c.operation_id
+                removed += await self._sweep(table, key, key < first_id_at(before_ms))
+            key = FEEDBACK.c.feedback_id
+            removed += await self._sweep(FEEDBACK, key, key < first_feedback_id_at(before_ms))
+            removed += await self._sweep_totals(3600, self._days)
         if self._totals_days is not None:
-            day = int(self._clock.time() - self._totals_days * _DAY_S) // _DAY_S * _DAY_S
-            removed += await self._sweep(ROLLUPS, ROLLUPS.c.start_s, day)
+            removed += await self._sweep_totals(_DAY_S, self._totals_days)
         return removed
 
-    async def _sweep(self, table: Table, column: Column[object], oldest: object) -> int:
-        """Remove rows of `table` whose `column` is below `oldest`."""
+    async def _sweep_totals(self, step_s: int, days: int) -> int:
+        """Remove totals by `step_s` of days that are gone as a whole."""
+        day = int(self._clock.time() - days * _DAY_S) // _DAY_S * _DAY_S
+        old = (ROLLUPS.c.start_s < day) & (ROLLUPS.c.step_s == step_s)
+        return await self._sweep(ROLLUPS, ROLLUPS.c.start_s, old)
 
+    async def _sweep(
+        self, table: Table, column: Column[object], condition: ColumnElement[bool]
+    ) -> int:
+        """Remove rows of `table` that meet `condition`, from the least `column` on."""
         keys = tuple_(*table.primary_key.columns)
-        found = select(*table.primary_key.columns).where(column < oldest)
+        found = select(*table.primary_key.columns).where(condition)
         statement = delete(table).where(keys.in_(found.order_by(column).limit(BATCH)))
 
         def batch(connection: Connection) -> int:

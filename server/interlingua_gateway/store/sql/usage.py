@@ -22,6 +22,7 @@ from interlingua_gateway.core.events import Outcome, Usage
 from interlingua_gateway.core.ledger import Details, Operation
 from interlingua_gateway.core.prices import Cost
 from interlingua_gateway.core.reports import (
+    Dimension,
     Group,
     Latencies,
     Matching,
@@ -36,6 +37,8 @@ from interlingua_gateway.store.sql.sources import label, matching_operations, ro
 
 _BUCKETS: Final = tuple(f"latency_{i}" for i in range(len(LATENCY_BOUNDS_US) + 1))
 _PERCENTS: Final = (50, 95, 99)
+_COUNT_MANY: Final = frozenset({Dimension.USER, Dimension.TAG})
+"""Dimensions by which an operation may be in no group, or in several."""
 _BEYOND_US: Final = 2 * LATENCY_BOUNDS_US[-1]
 """What is told of the bucket that has no bound."""
 
@@ -70,20 +73,26 @@ class UsageReports:
 
 
 def _report(connection: Connection, query: UsageQuery, now_ms: int) -> Report:
-    whole = msgspec.structs.replace(query, group_by=(), interval=None)
-    totals = _added_up(connection, whole, rows_of(whole, now_ms), None)
-    total = totals.get(((), 0), Totals())
-    if not query.group_by and query.interval is None:
-        group = Group(keys=(), start_ms=query.span.start_ms, totals=total)
-        return Report(total=total, groups=(group,))
     dearest, omitted = _dearest(connection, query, now_ms)
     found = _added_up(connection, query, rows_of(query, now_ms), dearest)
+    if omitted or not _COUNT_MANY.isdisjoint(query.group_by):
+        whole = msgspec.structs.replace(query, group_by=(), interval=None)
+        parts = _added_up(connection, whole, rows_of(whole, now_ms), None)
+    else:
+        parts = found  # each operation is in one of them
+    total = _Adding()
+    for adding in parts.values():
+        total.join(adding)
     groups = [
-        Group(keys=keys, start_ms=start_s * 1000 or query.span.start_ms, totals=totals)
-        for (keys, start_s), totals in found.items()
+        Group(
+            keys=keys,
+            start_ms=start_s * 1000 or query.span.start_ms,
+            totals=adding.totals(),
+        )
+        for (keys, start_s), adding in found.items()
     ]
     groups.sort(key=_by_time_and_cost)
-    return Report(total=total, groups=tuple(groups), omitted_groups=omitted)
+    return Report(total=total.totals(), groups=tuple(groups), omitted_groups=omitted)
 
 
 def _by_time_and_cost(group: Group) -> tuple[object, ...]:
@@ -112,8 +121,8 @@ def _dearest(
 
 def _added_up(
     connection: Connection, query: UsageQuery, rows: Subquery, only: Sequence[Keys] | None
-) -> dict[tuple[Keys, int], Totals]:
-    """Totals by group and start of step (in seconds; 0 for the whole span)."""
+) -> dict[tuple[Keys, int], _Adding]:
+    """Sums by group and start of step (in seconds; 0 for the whole span)."""
     grouped = [*(rows.c[label(by)] for by in query.group_by), rows.c.start_s]
     sums = [cast(func.sum(rows.c[name]), BigInteger).label(name) for name in ROLLUP_SUMS]
     statement = select(*grouped, rows.c.outcome, rows.c.reason, *sums)
@@ -124,7 +133,7 @@ def _added_up(
     for row in connection.execute(statement).mappings():
         keys = tuple(row[label(by)] for by in query.group_by)
         found.setdefault((keys, row["start_s"]), _Adding()).add(row)
-    return {place: adding.totals() for place, adding in found.items()}
+    return found
 
 
 class _Adding:
@@ -148,6 +157,15 @@ class _Adding:
         elif outcome == Outcome.FAILED:
             self._failed += count
             self._failures[row["reason"]] = self._failures.get(row["reason"], 0) + count
+
+    def join(self, other: _Adding) -> None:
+        """Count what `other` has counted."""
+        for name, value in other._sums.items():
+            self._sums[name] += value
+        self._failed += other._failed
+        self._cancelled += other._cancelled
+        for reason, count in other._failures.items():
+            self._failures[reason] = self._failures.get(reason, 0) + count
 
     def totals(self) -> Totals:
         """Of all that was counted."""

@@ -1,71 +1,13 @@
-"""Checks of single values that requests are built from; each raises CallerError for its field."""
+"""Checks of single fields of the contract; each raises CallerError for its field."""
 
 from __future__ import annotations
 
-from typing import Final
-
-import jsonschema_rs
-import msgspec
-
 from interlingua.v1 import embed_pb2, generate_pb2
+from interlingua_gateway.core.checks import json_object as json_object
+from interlingua_gateway.core.checks import name as name
+from interlingua_gateway.core.checks import schema as schema
+from interlingua_gateway.core.checks import unique as unique
 from interlingua_gateway.core.errors import CallerError
-
-NAME_LIMIT: Final = 64
-
-DIALECTS: Final = frozenset(
-    {
-        "https://json-schema.org/draft/2020-12/schema",
-        "https://json-schema.org/draft/2019-09/schema",
-        "http://json-schema.org/draft-07/schema",
-        "http://json-schema.org/draft-06/schema",
-        "http://json-schema.org/draft-04/schema",
-        "http://json-schema.org/schema",
-    }
-)
-"""What `$schema` may name. The validator would fetch anything else, from files and the network."""
-
-_bad = CallerError.of_field
-
-
-def schema(text: str, field: str) -> None:
-    """Refuse a text that is not a JSON Schema.
-
-    Raises:
-        CallerError: the text is no JSON object, or the object is no valid JSON Schema.
-    """
-    value = json_object(text, field)
-    dialect = value.get("$schema", "http://json-schema.org/schema")
-    if not isinstance(dialect, str) or dialect.removesuffix("#") not in DIALECTS:
-        raise _bad(field, "names a dialect in `$schema` that is not one of JSON Schema's drafts")
-    try:
-        jsonschema_rs.meta.validate(value)
-    except jsonschema_rs.ValidationError as error:
-        where = "/".join(str(step) for step in error.instance_path)
-        raise _bad(field, f"is not a valid JSON Schema: {error.message} at /{where}") from error
-
-
-def json_object(text: str, field: str) -> dict[str, object]:
-    """The object that `text` holds, or refuse it."""
-    try:
-        return msgspec.json.decode(text, type=dict[str, object])
-    except msgspec.DecodeError as error:
-        raise _bad(field, f"is not a JSON object: {error}") from error
-    except RecursionError as error:
-        raise _bad(field, "is nested too deeply") from error
-
-
-def name(text: str, field: str) -> None:
-    """Refuse what providers do not take as the name of a tool or schema."""
-    plain = text.replace("_", "a").replace("-", "a")
-    if not (plain.isascii() and plain.isalnum() and len(text) <= NAME_LIMIT):
-        raise _bad(field, f"must be 1 to {NAME_LIMIT} letters, digits, `_` or `-`")
-
-
-def unique(values: list[str], field: str, attribute: str) -> None:
-    """Refuse a value that stands twice in a list of `field`."""
-    for i, value in enumerate(values):
-        if value in values[:i]:
-            raise _bad(f"{field}[{i}].{attribute}", f"`{value}` is there twice")
 
 
 def positive(
@@ -78,5 +20,5 @@ def positive(
         return None
     value: int = getattr(pb, name)
     if value < 1:
-        raise _bad(field, "must be at least 1")
+        raise CallerError.of_field(field, "must be at least 1")
     return value

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from interlingua.v1 import content_pb2 as content
 from interlingua.v1 import embed_pb2, generate_pb2
+from interlingua_gateway.core.checks import MAX_DIMENSIONS
 from interlingua_gateway.core.errors import CallerError
 from interlingua_gateway.core.types import (
     AudioOutput,
@@ -27,7 +28,6 @@ from interlingua_gateway.wire.grpc.decode_messages import decode_messages
 from interlingua_gateway.wire.grpc.decode_sampling import decode_sampling
 
 DEFAULT_MODEL = "default"
-MAX_DIMENSIONS = 65_536
 
 _bad = CallerError.of_field
 

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from interlingua.v1 import generate_pb2
+from interlingua_gateway.core.checks import MAX_CANDIDATES, SAMPLING_RANGES, within
 from interlingua_gateway.core.errors import CallerError
 from interlingua_gateway.core.types import Sampling
 from interlingua_gateway.wire.grpc import checks
 
-MAX_CANDIDATES: Final = 128
-MAX_TOP_LOGPROBS: Final = 20
-
-_RANGES: Final[Mapping[str, tuple[float, float]]] = {
-    "temperature": (0, 100),
-    "top_p": (0, 1),
-    "top_k": (1, 2**31 - 1),
-    "min_p": (0, 1),
-    "max_output_tokens": (1, 2**31 - 1),
-    "presence_penalty": (-2, 2),
-    "frequency_penalty": (-2, 2),
-    "top_logprobs": (0, MAX_TOP_LOGPROBS),
-}
 _NOT_SCALAR: Final = frozenset({"stop_sequences", "logit_bias", "candidate_count"})
 
 _bad = CallerError.of_field
@@ -36,9 +23,7 @@ def decode_sampling(pb: generate_pb2.SamplingOptions) -> Sampling:
     """
     given = {field.name: value for field, value in pb.ListFields()}
     scalars = {name: value for name, value in given.items() if name not in _NOT_SCALAR}
-    for name, (low, high) in _RANGES.items():
-        if name in scalars and not low <= scalars[name] <= high:
-            raise _bad(f"sampling.{name}", f"must be from {low} to {high}")
+    within(scalars, SAMPLING_RANGES, "sampling")
     if "top_logprobs" in scalars and not pb.logprobs:
         raise _bad("sampling.top_logprobs", "needs sampling.logprobs")
     for i, stop in enumerate(pb.stop_sequences):

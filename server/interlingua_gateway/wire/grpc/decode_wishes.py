@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from google.protobuf.duration_pb2 import Duration
 
 from interlingua.v1 import embed_pb2, generate_pb2
+from interlingua_gateway.core.checks import IDEMPOTENCY_KEY_LIMIT
 from interlingua_gateway.core.errors import CallerError
 from interlingua_gateway.core.target import Strategy
 from interlingua_gateway.core.wishes import (
@@ -21,7 +22,6 @@ from interlingua_gateway.wire.grpc import enums
 
 Wishing: TypeAlias = generate_pb2.GenerateRequest | embed_pb2.EmbedRequest
 
-IDEMPOTENCY_KEY_LIMIT: Final = 256
 STICKY_KEY_LIMIT: Final = 256
 
 _LENIENCY: Final[Mapping[int, Leniency]] = {

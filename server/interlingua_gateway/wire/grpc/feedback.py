@@ -10,6 +10,7 @@ from interlingua.v1 import feedback_service_pb2
 from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.core.errors import CallerError
 from interlingua_gateway.core.feedback import (
+    LONGEST_TEXT,
     Feedback,
     FeedbackBox,
     FeedbackKind,
@@ -30,8 +31,6 @@ from interlingua_gateway.wire.grpc.exchange import Exchange
 from interlingua_gateway.wire.grpc.parse import parse
 
 REQUEST_LIMIT_BYTES: Final = 1024 * 1024
-LONGEST_TEXT: Final = 16_384
-"""Characters of a correction, an improvement or an error."""
 LONGEST_USER: Final = 256
 MAX_METADATA: Final = 32
 LONGEST_KEY: Final = 64

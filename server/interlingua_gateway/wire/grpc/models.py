@@ -174,8 +174,10 @@ def _model(model: Model, statuses: dict[str, str]) -> model_service_pb2.Model:
 
 
 def _price(price: Price | None) -> model_service_pb2.Price | None:
-    if price is None:
-        return None
+    return None if price is None else _known_price(price)
+
+
+def _known_price(price: Price) -> model_service_pb2.Price:
     return model_service_pb2.Price(
         input_nano_usd_per_million_tokens=price.input * PER_MILLION,
         output_nano_usd_per_million_tokens=price.output * PER_MILLION,
@@ -184,6 +186,16 @@ def _price(price: Price | None) -> model_service_pb2.Price | None:
         reasoning_nano_usd_per_million_tokens=_scaled(price.reasoning),
         audio_input_nano_usd_per_million_tokens=_scaled(price.audio_input),
         audio_output_nano_usd_per_million_tokens=_scaled(price.audio_output),
+        cache_write_1h_input_nano_usd_per_million_tokens=_scaled(price.cache_write_1h_input),
+        image_input_nano_usd_per_million_tokens=_scaled(price.image_input),
+        image_output_nano_usd_per_million_tokens=_scaled(price.image_output),
+        long_context=[
+            model_service_pb2.LongContextPrice(
+                above_input_tokens=step.above_input_tokens, price=_known_price(step.price)
+            )
+            for step in price.long_context
+        ],
+        service_tiers={name: _known_price(special) for name, special in price.service_tiers},
     )
 
 

@@ -164,7 +164,9 @@ async def test_provider_options_go_into_the_body_as_they_stand(make: Make) -> No
         assert {key: body[key] for key in json.loads(options)} == json.loads(options)
 
 
-@pytest.mark.parametrize("options", ["[]", "{", '{"model":"x"}', '{"stream":true}'])
+@pytest.mark.parametrize(
+    "options", ["[]", "{", '{"model":"x"}', '{"models":["x"]}', '{"stream":true}']
+)
 async def test_provider_options_that_are_none_are_refused(make: Make, options: str) -> None:
     provider = make(api_base="http://localhost:9", **OPENAI.params)
     with pytest.raises(CallerError) as caught:

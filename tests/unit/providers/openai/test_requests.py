@@ -288,7 +288,9 @@ def test_provider_options_are_merged() -> None:
     assert (body["temperature"], body["service_tier"]) == (2, "flex")
 
 
-@pytest.mark.parametrize("options", ["{", "[]", '"x"', '{"model":"other"}', '{"stream":true}'])
+@pytest.mark.parametrize(
+    "options", ["{", "[]", '"x"', '{"model":"other"}', '{"models":["x"]}', '{"stream":true}']
+)
 def test_provider_options_that_are_refused(options: str) -> None:
     with pytest.raises(CallerError) as raised:
         body_of(ask(provider_options_json=options))

@@ -189,7 +189,7 @@ class CreateApiKeyRequest(_message.Message):
     display_name: _builtins.str
     """For a person."""
     tenant_id: _builtins.str
-    """Whose it is to be."""
+    """Whose it is to be; empty for nobody's."""
     project: _builtins.str
     """For which project of the tenant, if any."""
     @_builtins.property
@@ -324,7 +324,9 @@ class RotateApiKeyRequest(_message.Message):
     """Which key."""
     @_builtins.property
     def overlap(self) -> _duration_pb2.Duration:
-        """How long the old secret goes on working. Unset means 24 hours."""
+        """How long the old secret goes on working. Unset means 24 hours. A secret that was replaced
+        earlier ends at once.
+        """
 
     def __init__(
         self,
@@ -426,7 +428,7 @@ class Tenant(_message.Message):
     ALLOWED_MODELS_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Its id: lower-case letters, digits and `-`."""
+    """Its id: up to 128 letters, digits, `-`, `_`, `.`, `:`, `@` and `/`."""
     display_name: _builtins.str
     """For a person."""
     tier: _builtins.str

@@ -153,8 +153,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {reason: "ERROR_REASON_INTERNAL", metadata: {operation_id: "01J..."}}.
     """
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 28
-    """UNAVAILABLE with RetryInfo: the gateway's own database does not answer. Only methods that report
-    or change what is in it fail so: no call to a model waits for it.
+    """UNAVAILABLE with RetryInfo: the gateway's own database does not answer. Only methods that
+    report or change what is in it fail so, and calls with a key to a gateway that has just started
+    and has not read its keys yet; no other call waits for it.
     Example: {reason: "ERROR_REASON_STORE_UNAVAILABLE"}.
     """
 
@@ -299,8 +300,9 @@ id.
 Example: {reason: "ERROR_REASON_INTERNAL", metadata: {operation_id: "01J..."}}.
 """
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 28
-"""UNAVAILABLE with RetryInfo: the gateway's own database does not answer. Only methods that report
-or change what is in it fail so: no call to a model waits for it.
+"""UNAVAILABLE with RetryInfo: the gateway's own database does not answer. Only methods that
+report or change what is in it fail so, and calls with a key to a gateway that has just started
+and has not read its keys yet; no other call waits for it.
 Example: {reason: "ERROR_REASON_STORE_UNAVAILABLE"}.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -119,7 +119,8 @@ class GatewayServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Health(self, request, context):
-        """Tells how the gateway and its providers are. For load balancers there is grpc.health.v1.
+        """Tells how the gateway and its providers are; without credentials only the status. For load
+        balancers there is grpc.health.v1.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -52,7 +52,9 @@ class GatewayServiceStub:
     CountTokens: _grpc.UnaryUnaryMultiCallable[_generate_pb2.CountTokensRequest, _generate_pb2.CountTokensResponse]
     """Counts the input tokens of a request without running it."""
     Health: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.HealthRequest, _gateway_service_pb2.HealthResponse]
-    """Tells how the gateway and its providers are. For load balancers there is grpc.health.v1."""
+    """Tells how the gateway and its providers are; without credentials only the status. For load
+    balancers there is grpc.health.v1.
+    """
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -76,7 +78,9 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     CountTokens: _aio.UnaryUnaryMultiCallable[_generate_pb2.CountTokensRequest, _generate_pb2.CountTokensResponse]  # type: ignore[assignment]
     """Counts the input tokens of a request without running it."""
     Health: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.HealthRequest, _gateway_service_pb2.HealthResponse]  # type: ignore[assignment]
-    """Tells how the gateway and its providers are. For load balancers there is grpc.health.v1."""
+    """Tells how the gateway and its providers are; without credentials only the status. For load
+    balancers there is grpc.health.v1.
+    """
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """The gateway: one contract between every service and every model.
@@ -133,6 +137,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.HealthRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_service_pb2.HealthResponse, _abc.Awaitable[_gateway_service_pb2.HealthResponse]]:
-        """Tells how the gateway and its providers are. For load balancers there is grpc.health.v1."""
+        """Tells how the gateway and its providers are; without credentials only the status. For load
+        balancers there is grpc.health.v1.
+        """
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -234,11 +234,32 @@ Global___Deployment: _TypeAlias = Deployment  # noqa: Y015
 @_typing.final
 class Price(_message.Message):
     """Price of a million tokens, in 1e-9 USD: 2.50 USD is 2500000000. Unset fields have no price of
-    their own: cached and written input and sound in cost what input costs, the rest what output
-    costs.
+    their own: cached and written input, sound and images in cost what input costs, input written for
+    an hour what written input costs, the rest what output costs.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ServiceTiersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Price: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Price | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     INPUT_NANO_USD_PER_MILLION_TOKENS_FIELD_NUMBER: _builtins.int
     OUTPUT_NANO_USD_PER_MILLION_TOKENS_FIELD_NUMBER: _builtins.int
@@ -247,6 +268,11 @@ class Price(_message.Message):
     REASONING_NANO_USD_PER_MILLION_TOKENS_FIELD_NUMBER: _builtins.int
     AUDIO_INPUT_NANO_USD_PER_MILLION_TOKENS_FIELD_NUMBER: _builtins.int
     AUDIO_OUTPUT_NANO_USD_PER_MILLION_TOKENS_FIELD_NUMBER: _builtins.int
+    CACHE_WRITE_1H_INPUT_NANO_USD_PER_MILLION_TOKENS_FIELD_NUMBER: _builtins.int
+    IMAGE_INPUT_NANO_USD_PER_MILLION_TOKENS_FIELD_NUMBER: _builtins.int
+    IMAGE_OUTPUT_NANO_USD_PER_MILLION_TOKENS_FIELD_NUMBER: _builtins.int
+    LONG_CONTEXT_FIELD_NUMBER: _builtins.int
+    SERVICE_TIERS_FIELD_NUMBER: _builtins.int
     input_nano_usd_per_million_tokens: _builtins.int
     """Input."""
     output_nano_usd_per_million_tokens: _builtins.int
@@ -261,6 +287,20 @@ class Price(_message.Message):
     """Sound in requests."""
     audio_output_nano_usd_per_million_tokens: _builtins.int
     """Sound in answers."""
+    cache_write_1h_input_nano_usd_per_million_tokens: _builtins.int
+    """Input that is written to the provider's prompt cache for an hour."""
+    image_input_nano_usd_per_million_tokens: _builtins.int
+    """Images in requests."""
+    image_output_nano_usd_per_million_tokens: _builtins.int
+    """Images in answers."""
+    @_builtins.property
+    def long_context(self) -> _containers.RepeatedCompositeFieldContainer[Global___LongContextPrice]:
+        """Other prices of long requests, shortest first."""
+
+    @_builtins.property
+    def service_tiers(self) -> _containers.MessageMap[_builtins.str, Global___Price]:
+        """Other prices where the provider serves at another level, such as `batch`, `flex` or `priority`."""
+
     def __init__(
         self,
         *,
@@ -271,19 +311,30 @@ class Price(_message.Message):
         reasoning_nano_usd_per_million_tokens: _builtins.int | None = ...,
         audio_input_nano_usd_per_million_tokens: _builtins.int | None = ...,
         audio_output_nano_usd_per_million_tokens: _builtins.int | None = ...,
+        cache_write_1h_input_nano_usd_per_million_tokens: _builtins.int | None = ...,
+        image_input_nano_usd_per_million_tokens: _builtins.int | None = ...,
+        image_output_nano_usd_per_million_tokens: _builtins.int | None = ...,
+        long_context: _abc.Iterable[Global___LongContextPrice] | None = ...,
+        service_tiers: _abc.Mapping[_builtins.str, Global___Price] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_audio_input_nano_usd_per_million_tokens", b"_audio_input_nano_usd_per_million_tokens", "_audio_output_nano_usd_per_million_tokens", b"_audio_output_nano_usd_per_million_tokens", "_cache_write_input_nano_usd_per_million_tokens", b"_cache_write_input_nano_usd_per_million_tokens", "_cached_input_nano_usd_per_million_tokens", b"_cached_input_nano_usd_per_million_tokens", "_reasoning_nano_usd_per_million_tokens", b"_reasoning_nano_usd_per_million_tokens", "audio_input_nano_usd_per_million_tokens", b"audio_input_nano_usd_per_million_tokens", "audio_output_nano_usd_per_million_tokens", b"audio_output_nano_usd_per_million_tokens", "cache_write_input_nano_usd_per_million_tokens", b"cache_write_input_nano_usd_per_million_tokens", "cached_input_nano_usd_per_million_tokens", b"cached_input_nano_usd_per_million_tokens", "reasoning_nano_usd_per_million_tokens", b"reasoning_nano_usd_per_million_tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_audio_input_nano_usd_per_million_tokens", b"_audio_input_nano_usd_per_million_tokens", "_audio_output_nano_usd_per_million_tokens", b"_audio_output_nano_usd_per_million_tokens", "_cache_write_1h_input_nano_usd_per_million_tokens", b"_cache_write_1h_input_nano_usd_per_million_tokens", "_cache_write_input_nano_usd_per_million_tokens", b"_cache_write_input_nano_usd_per_million_tokens", "_cached_input_nano_usd_per_million_tokens", b"_cached_input_nano_usd_per_million_tokens", "_image_input_nano_usd_per_million_tokens", b"_image_input_nano_usd_per_million_tokens", "_image_output_nano_usd_per_million_tokens", b"_image_output_nano_usd_per_million_tokens", "_reasoning_nano_usd_per_million_tokens", b"_reasoning_nano_usd_per_million_tokens", "audio_input_nano_usd_per_million_tokens", b"audio_input_nano_usd_per_million_tokens", "audio_output_nano_usd_per_million_tokens", b"audio_output_nano_usd_per_million_tokens", "cache_write_1h_input_nano_usd_per_million_tokens", b"cache_write_1h_input_nano_usd_per_million_tokens", "cache_write_input_nano_usd_per_million_tokens", b"cache_write_input_nano_usd_per_million_tokens", "cached_input_nano_usd_per_million_tokens", b"cached_input_nano_usd_per_million_tokens", "image_input_nano_usd_per_million_tokens", b"image_input_nano_usd_per_million_tokens", "image_output_nano_usd_per_million_tokens", b"image_output_nano_usd_per_million_tokens", "reasoning_nano_usd_per_million_tokens", b"reasoning_nano_usd_per_million_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audio_input_nano_usd_per_million_tokens", b"_audio_input_nano_usd_per_million_tokens", "_audio_output_nano_usd_per_million_tokens", b"_audio_output_nano_usd_per_million_tokens", "_cache_write_input_nano_usd_per_million_tokens", b"_cache_write_input_nano_usd_per_million_tokens", "_cached_input_nano_usd_per_million_tokens", b"_cached_input_nano_usd_per_million_tokens", "_reasoning_nano_usd_per_million_tokens", b"_reasoning_nano_usd_per_million_tokens", "audio_input_nano_usd_per_million_tokens", b"audio_input_nano_usd_per_million_tokens", "audio_output_nano_usd_per_million_tokens", b"audio_output_nano_usd_per_million_tokens", "cache_write_input_nano_usd_per_million_tokens", b"cache_write_input_nano_usd_per_million_tokens", "cached_input_nano_usd_per_million_tokens", b"cached_input_nano_usd_per_million_tokens", "input_nano_usd_per_million_tokens", b"input_nano_usd_per_million_tokens", "output_nano_usd_per_million_tokens", b"output_nano_usd_per_million_tokens", "reasoning_nano_usd_per_million_tokens", b"reasoning_nano_usd_per_million_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audio_input_nano_usd_per_million_tokens", b"_audio_input_nano_usd_per_million_tokens", "_audio_output_nano_usd_per_million_tokens", b"_audio_output_nano_usd_per_million_tokens", "_cache_write_1h_input_nano_usd_per_million_tokens", b"_cache_write_1h_input_nano_usd_per_million_tokens", "_cache_write_input_nano_usd_per_million_tokens", b"_cache_write_input_nano_usd_per_million_tokens", "_cached_input_nano_usd_per_million_tokens", b"_cached_input_nano_usd_per_million_tokens", "_image_input_nano_usd_per_million_tokens", b"_image_input_nano_usd_per_million_tokens", "_image_output_nano_usd_per_million_tokens", b"_image_output_nano_usd_per_million_tokens", "_reasoning_nano_usd_per_million_tokens", b"_reasoning_nano_usd_per_million_tokens", "audio_input_nano_usd_per_million_tokens", b"audio_input_nano_usd_per_million_tokens", "audio_output_nano_usd_per_million_tokens", b"audio_output_nano_usd_per_million_tokens", "cache_write_1h_input_nano_usd_per_million_tokens", b"cache_write_1h_input_nano_usd_per_million_tokens", "cache_write_input_nano_usd_per_million_tokens", b"cache_write_input_nano_usd_per_million_tokens", "cached_input_nano_usd_per_million_tokens", b"cached_input_nano_usd_per_million_tokens", "image_input_nano_usd_per_million_tokens", b"image_input_nano_usd_per_million_tokens", "image_output_nano_usd_per_million_tokens", b"image_output_nano_usd_per_million_tokens", "input_nano_usd_per_million_tokens", b"input_nano_usd_per_million_tokens", "long_context", b"long_context", "output_nano_usd_per_million_tokens", b"output_nano_usd_per_million_tokens", "reasoning_nano_usd_per_million_tokens", b"reasoning_nano_usd_per_million_tokens", "service_tiers", b"service_tiers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__audio_input_nano_usd_per_million_tokens: _TypeAlias = _typing.Literal["audio_input_nano_usd_per_million_tokens"]  # noqa: Y015
     _WhichOneofArgType__audio_input_nano_usd_per_million_tokens: _TypeAlias = _typing.Literal["_audio_input_nano_usd_per_million_tokens", b"_audio_input_nano_usd_per_million_tokens"]  # noqa: Y015
     _WhichOneofReturnType__audio_output_nano_usd_per_million_tokens: _TypeAlias = _typing.Literal["audio_output_nano_usd_per_million_tokens"]  # noqa: Y015
     _WhichOneofArgType__audio_output_nano_usd_per_million_tokens: _TypeAlias = _typing.Literal["_audio_output_nano_usd_per_million_tokens", b"_audio_output_nano_usd_per_million_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__cache_write_1h_input_nano_usd_per_million_tokens: _TypeAlias = _typing.Literal["cache_write_1h_input_nano_usd_per_million_tokens"]  # noqa: Y015
+    _WhichOneofArgType__cache_write_1h_input_nano_usd_per_million_tokens: _TypeAlias = _typing.Literal["_cache_write_1h_input_nano_usd_per_million_tokens", b"_cache_write_1h_input_nano_usd_per_million_tokens"]  # noqa: Y015
     _WhichOneofReturnType__cache_write_input_nano_usd_per_million_tokens: _TypeAlias = _typing.Literal["cache_write_input_nano_usd_per_million_tokens"]  # noqa: Y015
     _WhichOneofArgType__cache_write_input_nano_usd_per_million_tokens: _TypeAlias = _typing.Literal["_cache_write_input_nano_usd_per_million_tokens", b"_cache_write_input_nano_usd_per_million_tokens"]  # noqa: Y015
     _WhichOneofReturnType__cached_input_nano_usd_per_million_tokens: _TypeAlias = _typing.Literal["cached_input_nano_usd_per_million_tokens"]  # noqa: Y015
     _WhichOneofArgType__cached_input_nano_usd_per_million_tokens: _TypeAlias = _typing.Literal["_cached_input_nano_usd_per_million_tokens", b"_cached_input_nano_usd_per_million_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__image_input_nano_usd_per_million_tokens: _TypeAlias = _typing.Literal["image_input_nano_usd_per_million_tokens"]  # noqa: Y015
+    _WhichOneofArgType__image_input_nano_usd_per_million_tokens: _TypeAlias = _typing.Literal["_image_input_nano_usd_per_million_tokens", b"_image_input_nano_usd_per_million_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__image_output_nano_usd_per_million_tokens: _TypeAlias = _typing.Literal["image_output_nano_usd_per_million_tokens"]  # noqa: Y015
+    _WhichOneofArgType__image_output_nano_usd_per_million_tokens: _TypeAlias = _typing.Literal["_image_output_nano_usd_per_million_tokens", b"_image_output_nano_usd_per_million_tokens"]  # noqa: Y015
     _WhichOneofReturnType__reasoning_nano_usd_per_million_tokens: _TypeAlias = _typing.Literal["reasoning_nano_usd_per_million_tokens"]  # noqa: Y015
     _WhichOneofArgType__reasoning_nano_usd_per_million_tokens: _TypeAlias = _typing.Literal["_reasoning_nano_usd_per_million_tokens", b"_reasoning_nano_usd_per_million_tokens"]  # noqa: Y015
     @_typing.overload
@@ -291,10 +342,44 @@ class Price(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__audio_output_nano_usd_per_million_tokens) -> _WhichOneofReturnType__audio_output_nano_usd_per_million_tokens | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cache_write_1h_input_nano_usd_per_million_tokens) -> _WhichOneofReturnType__cache_write_1h_input_nano_usd_per_million_tokens | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cache_write_input_nano_usd_per_million_tokens) -> _WhichOneofReturnType__cache_write_input_nano_usd_per_million_tokens | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cached_input_nano_usd_per_million_tokens) -> _WhichOneofReturnType__cached_input_nano_usd_per_million_tokens | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__image_input_nano_usd_per_million_tokens) -> _WhichOneofReturnType__image_input_nano_usd_per_million_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__image_output_nano_usd_per_million_tokens) -> _WhichOneofReturnType__image_output_nano_usd_per_million_tokens | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reasoning_nano_usd_per_million_tokens) -> _WhichOneofReturnType__reasoning_nano_usd_per_million_tokens | None: ...
 
 Global___Price: _TypeAlias = Price  # noqa: Y015
+
+@_typing.final
+class LongContextPrice(_message.Message):
+    """The price of requests that are longer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ABOVE_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    above_input_tokens: _builtins.int
+    """It holds for all tokens of a request with more input tokens than this, cached ones included."""
+    @_builtins.property
+    def price(self) -> Global___Price:
+        """The price."""
+
+    def __init__(
+        self,
+        *,
+        above_input_tokens: _builtins.int = ...,
+        price: Global___Price | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["price", b"price"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["above_input_tokens", b"above_input_tokens", "price", b"price"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LongContextPrice: _TypeAlias = LongContextPrice  # noqa: Y015

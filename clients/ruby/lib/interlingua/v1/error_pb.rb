@@ -34,6 +34,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       value :ERROR_REASON_CANCELLED, 25
       value :ERROR_REASON_NOT_IMPLEMENTED, 26
       value :ERROR_REASON_INTERNAL, 27
+      value :ERROR_REASON_STORE_UNAVAILABLE, 28
     end
   end
 end

@@ -40,6 +40,7 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
     add_message "interlingua.v1.GetInsightsResponse" do
       optional :total, :message, 1, "interlingua.v1.Insights"
       repeated :groups, :message, 2, "interlingua.v1.InsightsGroup"
+      optional :omitted_groups, :uint64, 3
     end
     add_message "interlingua.v1.InsightsGroup" do
       repeated :keys, :string, 1

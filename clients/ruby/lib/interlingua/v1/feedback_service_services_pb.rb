@@ -16,7 +16,8 @@ module Interlingua
         self.unmarshal_class_method = :decode
         self.service_name = 'interlingua.v1.FeedbackService'
 
-        # Records one piece of feedback.
+        # Records one piece of feedback. It is kept safely when this returns, and shows in GetInsights
+        # within seconds.
         rpc :RecordFeedback, ::Interlingua::V1::RecordFeedbackRequest, ::Interlingua::V1::RecordFeedbackResponse
         # What the feedback of a time range adds up to.
         rpc :GetInsights, ::Interlingua::V1::GetInsightsRequest, ::Interlingua::V1::GetInsightsResponse

@@ -31,7 +31,8 @@ module Interlingua
         rpc :BatchGenerate, ::Interlingua::V1::BatchGenerateRequest, stream(::Interlingua::V1::BatchGenerateResponse)
         # Counts the input tokens of a request without running it.
         rpc :CountTokens, ::Interlingua::V1::CountTokensRequest, ::Interlingua::V1::CountTokensResponse
-        # Tells how the gateway and its providers are. For load balancers there is grpc.health.v1.
+        # Tells how the gateway and its providers are; without credentials only the status. For load
+        # balancers there is grpc.health.v1.
         rpc :Health, ::Interlingua::V1::HealthRequest, ::Interlingua::V1::HealthResponse
       end
 

@@ -48,6 +48,15 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       proto3_optional :reasoning_nano_usd_per_million_tokens, :int64, 5
       proto3_optional :audio_input_nano_usd_per_million_tokens, :int64, 6
       proto3_optional :audio_output_nano_usd_per_million_tokens, :int64, 7
+      proto3_optional :cache_write_1h_input_nano_usd_per_million_tokens, :int64, 8
+      proto3_optional :image_input_nano_usd_per_million_tokens, :int64, 9
+      proto3_optional :image_output_nano_usd_per_million_tokens, :int64, 10
+      repeated :long_context, :message, 11, "interlingua.v1.LongContextPrice"
+      map :service_tiers, :string, :message, 12, "interlingua.v1.Price"
+    end
+    add_message "interlingua.v1.LongContextPrice" do
+      optional :above_input_tokens, :uint64, 1
+      optional :price, :message, 2, "interlingua.v1.Price"
     end
   end
 end
@@ -61,5 +70,6 @@ module Interlingua
     Model = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("interlingua.v1.Model").msgclass
     Deployment = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("interlingua.v1.Deployment").msgclass
     Price = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("interlingua.v1.Price").msgclass
+    LongContextPrice = ::Google::Protobuf::DescriptorPool.generated_pool.lookup("interlingua.v1.LongContextPrice").msgclass
   end
 end

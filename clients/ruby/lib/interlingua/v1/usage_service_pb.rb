@@ -28,10 +28,12 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :filter, :message, 2, "interlingua.v1.OperationFilter"
       repeated :group_by, :enum, 3, "interlingua.v1.UsageDimension"
       optional :interval, :enum, 4, "interlingua.v1.UsageInterval"
+      optional :max_groups, :uint32, 5
     end
     add_message "interlingua.v1.GetUsageResponse" do
       optional :total, :message, 1, "interlingua.v1.UsageTotals"
       repeated :groups, :message, 2, "interlingua.v1.UsageGroup"
+      optional :omitted_groups, :uint64, 3
     end
     add_message "interlingua.v1.UsageGroup" do
       repeated :keys, :string, 1
@@ -49,6 +51,10 @@ Google::Protobuf::DescriptorPool.generated_pool.build do
       optional :mean_latency, :message, 8, "google.protobuf.Duration"
       optional :p95_latency, :message, 9, "google.protobuf.Duration"
       map :failures_by_reason, :string, :uint64, 10
+      optional :p50_latency, :message, 11, "google.protobuf.Duration"
+      optional :p99_latency, :message, 12, "google.protobuf.Duration"
+      optional :mean_time_to_first_token, :message, 13, "google.protobuf.Duration"
+      proto3_optional :cost_nano_usd_per_thousand_tokens, :int64, 14
     end
     add_message "interlingua.v1.ListOperationsRequest" do
       optional :time_range, :message, 1, "interlingua.v1.TimeRange"

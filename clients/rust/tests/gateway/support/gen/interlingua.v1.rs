@@ -72,7 +72,8 @@ pub mod gateway_service_server {
             tonic::Response<::interlingua::v1::CountTokensResponse>,
             tonic::Status,
         >;
-        /// Tells how the gateway and its providers are. For load balancers there is grpc.health.v1.
+        /// Tells how the gateway and its providers are; without credentials only the status. For load
+        /// balancers there is grpc.health.v1.
         async fn health(
             &self,
             request: tonic::Request<::interlingua::v1::HealthRequest>,

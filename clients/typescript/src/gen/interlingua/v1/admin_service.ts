@@ -197,7 +197,7 @@ export interface ApiKey {
 export interface CreateApiKeyRequest {
   /** For a person. */
   displayName: string;
-  /** Whose it is to be. */
+  /** Whose it is to be; empty for nobody's. */
   tenantId: string;
   /** For which project of the tenant, if any. */
   project: string;
@@ -243,7 +243,10 @@ export interface ListApiKeysResponse {
 export interface RotateApiKeyRequest {
   /** Which key. */
   id: string;
-  /** How long the old secret goes on working. Unset means 24 hours. */
+  /**
+   * How long the old secret goes on working. Unset means 24 hours. A secret that was replaced
+   * earlier ends at once.
+   */
   overlap: Duration | undefined;
 }
 
@@ -271,7 +274,7 @@ export interface RevokeApiKeyResponse {
 
 /** Someone who uses the gateway and is told apart in limits, budgets and reports. */
 export interface Tenant {
-  /** Its id: lower-case letters, digits and `-`. */
+  /** Its id: up to 128 letters, digits, `-`, `_`, `.`, `:`, `@` and `/`. */
   id: string;
   /** For a person. */
   displayName: string;

@@ -173,6 +173,13 @@ export enum ErrorReason {
    * Example: {reason: "ERROR_REASON_INTERNAL", metadata: {operation_id: "01J..."}}.
    */
   INTERNAL = 27,
+  /**
+   * STORE_UNAVAILABLE - UNAVAILABLE with RetryInfo: the gateway's own database does not answer. Only methods that
+   * report or change what is in it fail so, and calls with a key to a gateway that has just started
+   * and has not read its keys yet; no other call waits for it.
+   * Example: {reason: "ERROR_REASON_STORE_UNAVAILABLE"}.
+   */
+  STORE_UNAVAILABLE = 28,
 }
 
 export function errorReasonFromJSON(object: any): ErrorReason {
@@ -261,6 +268,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 27:
     case "ERROR_REASON_INTERNAL":
       return ErrorReason.INTERNAL;
+    case 28:
+    case "ERROR_REASON_STORE_UNAVAILABLE":
+      return ErrorReason.STORE_UNAVAILABLE;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ErrorReason");
   }
@@ -324,6 +334,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_NOT_IMPLEMENTED";
     case ErrorReason.INTERNAL:
       return "ERROR_REASON_INTERNAL";
+    case ErrorReason.STORE_UNAVAILABLE:
+      return "ERROR_REASON_STORE_UNAVAILABLE";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ErrorReason");
   }

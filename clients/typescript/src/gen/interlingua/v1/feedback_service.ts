@@ -32,7 +32,11 @@ import {
 
 /** One piece of feedback. */
 export interface RecordFeedbackRequest {
-  /** The operation that it is about. Empty if `query` and `response` say it. */
+  /**
+   * The operation that it is about. Empty if `query` and `response` say it. It is not looked up
+   * now: feedback on an operation that is not in the ledger, or is another tenant's, counts as
+   * feedback without an operation.
+   */
   operationId: string;
   /** What it says; exactly one is set. */
   feedback:
@@ -93,9 +97,12 @@ export interface GetInsightsRequest {
   filter:
     | OperationFilter
     | undefined;
-  /** In which groups; empty means one group. */
+  /**
+   * In which groups; empty means one group. User and key are those of the operation; feedback
+   * without an operation has an empty value for all but the tenant.
+   */
   groupBy: UsageDimension[];
-  /** In which steps. */
+  /** In which steps, by when the feedback was given. At most 10,000 of them. */
   interval: UsageInterval;
   /** At most this many corrections a group; 0 means 10. */
   maxCorrections: number;
@@ -107,8 +114,13 @@ export interface GetInsightsResponse {
   total:
     | Insights
     | undefined;
-  /** Group by group and step by step. */
+  /**
+   * Group by group and step by step, by time and then by how much feedback, most first; at most
+   * 1,000 groups.
+   */
   groups: InsightsGroup[];
+  /** How many more groups there are; their feedback is in `total` alone. */
+  omittedGroups: bigint;
 }
 
 /** Insights of a group in a step. */
@@ -856,7 +868,7 @@ export const GetInsightsRequest: MessageFns<GetInsightsRequest> = {
 };
 
 function createBaseGetInsightsResponse(): GetInsightsResponse {
-  return { total: undefined, groups: [] };
+  return { total: undefined, groups: [], omittedGroups: 0n };
 }
 
 export const GetInsightsResponse: MessageFns<GetInsightsResponse> = {
@@ -866,6 +878,12 @@ export const GetInsightsResponse: MessageFns<GetInsightsResponse> = {
     }
     for (const v of message.groups) {
       InsightsGroup.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.omittedGroups !== 0n) {
+      if (BigInt.asUintN(64, message.omittedGroups) !== message.omittedGroups) {
+        throw new globalThis.Error("value provided for field message.omittedGroups of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.omittedGroups);
     }
     return writer;
   },
@@ -899,6 +917,14 @@ export const GetInsightsResponse: MessageFns<GetInsightsResponse> = {
             message.groups.push(InsightsGroup.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.omittedGroups = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -915,6 +941,11 @@ export const GetInsightsResponse: MessageFns<GetInsightsResponse> = {
     return {
       total: isSet(object.total) ? Insights.fromJSON(object.total) : undefined,
       groups: globalThis.Array.isArray(object?.groups) ? object.groups.map((e: any) => InsightsGroup.fromJSON(e)) : [],
+      omittedGroups: isSet(object.omittedGroups)
+        ? BigInt(object.omittedGroups)
+        : isSet(object.omitted_groups)
+        ? BigInt(object.omitted_groups)
+        : 0n,
     };
   },
 
@@ -925,6 +956,9 @@ export const GetInsightsResponse: MessageFns<GetInsightsResponse> = {
     }
     if (message.groups?.length) {
       obj.groups = message.groups.map((e) => InsightsGroup.toJSON(e));
+    }
+    if (message.omittedGroups !== 0n) {
+      obj.omittedGroups = message.omittedGroups.toString();
     }
     return obj;
   },
@@ -938,6 +972,9 @@ export const GetInsightsResponse: MessageFns<GetInsightsResponse> = {
       ? Insights.fromPartial(object.total)
       : undefined;
     message.groups = object.groups?.map((e) => InsightsGroup.fromPartial(e)) || [];
+    message.omittedGroups = (object.omittedGroups !== undefined && object.omittedGroups !== null)
+      ? BigInt(object.omittedGroups)
+      : 0n;
     return message;
   },
 };
@@ -1331,7 +1368,10 @@ export const Correction: MessageFns<Correction> = {
 /** What people thought of the answers. Needs the `feedback` scope. */
 export type FeedbackServiceService = typeof FeedbackServiceService;
 export const FeedbackServiceService = {
-  /** Records one piece of feedback. */
+  /**
+   * Records one piece of feedback. It is kept safely when this returns, and shows in GetInsights
+   * within seconds.
+   */
   recordFeedback: {
     path: "/interlingua.v1.FeedbackService/RecordFeedback" as const,
     requestStream: false as const,
@@ -1356,14 +1396,20 @@ export const FeedbackServiceService = {
 } as const;
 
 export interface FeedbackServiceServer extends UntypedServiceImplementation {
-  /** Records one piece of feedback. */
+  /**
+   * Records one piece of feedback. It is kept safely when this returns, and shows in GetInsights
+   * within seconds.
+   */
   recordFeedback: handleUnaryCall<RecordFeedbackRequest, RecordFeedbackResponse>;
   /** What the feedback of a time range adds up to. */
   getInsights: handleUnaryCall<GetInsightsRequest, GetInsightsResponse>;
 }
 
 export interface FeedbackServiceClient extends Client {
-  /** Records one piece of feedback. */
+  /**
+   * Records one piece of feedback. It is kept safely when this returns, and shows in GetInsights
+   * within seconds.
+   */
   recordFeedback(
     request: RecordFeedbackRequest,
     callback: (error: ServiceError | null, response: RecordFeedbackResponse) => void,

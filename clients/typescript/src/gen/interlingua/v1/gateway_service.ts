@@ -1113,7 +1113,10 @@ export const GatewayServiceService = {
     responseSerialize: (value: CountTokensResponse): Buffer => Buffer.from(CountTokensResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CountTokensResponse => CountTokensResponse.decode(value),
   },
-  /** Tells how the gateway and its providers are. For load balancers there is grpc.health.v1. */
+  /**
+   * Tells how the gateway and its providers are; without credentials only the status. For load
+   * balancers there is grpc.health.v1.
+   */
   health: {
     path: "/interlingua.v1.GatewayService/Health" as const,
     requestStream: false as const,
@@ -1136,7 +1139,10 @@ export interface GatewayServiceServer extends UntypedServiceImplementation {
   batchGenerate: handleServerStreamingCall<BatchGenerateRequest, BatchGenerateResponse>;
   /** Counts the input tokens of a request without running it. */
   countTokens: handleUnaryCall<CountTokensRequest, CountTokensResponse>;
-  /** Tells how the gateway and its providers are. For load balancers there is grpc.health.v1. */
+  /**
+   * Tells how the gateway and its providers are; without credentials only the status. For load
+   * balancers there is grpc.health.v1.
+   */
   health: handleUnaryCall<HealthRequest, HealthResponse>;
 }
 
@@ -1209,7 +1215,10 @@ export interface GatewayServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CountTokensResponse) => void,
   ): ClientUnaryCall;
-  /** Tells how the gateway and its providers are. For load balancers there is grpc.health.v1. */
+  /**
+   * Tells how the gateway and its providers are; without credentials only the status. For load
+   * balancers there is grpc.health.v1.
+   */
   health(
     request: HealthRequest,
     callback: (error: ServiceError | null, response: HealthResponse) => void,

@@ -95,8 +95,8 @@ export interface Deployment {
 
 /**
  * Price of a million tokens, in 1e-9 USD: 2.50 USD is 2500000000. Unset fields have no price of
- * their own: cached and written input and sound in cost what input costs, the rest what output
- * costs.
+ * their own: cached and written input, sound and images in cost what input costs, input written for
+ * an hour what written input costs, the rest what output costs.
  */
 export interface Price {
   /** Input. */
@@ -120,7 +120,38 @@ export interface Price {
     | bigint
     | undefined;
   /** Sound in answers. */
-  audioOutputNanoUsdPerMillionTokens?: bigint | undefined;
+  audioOutputNanoUsdPerMillionTokens?:
+    | bigint
+    | undefined;
+  /** Input that is written to the provider's prompt cache for an hour. */
+  cacheWrite1hInputNanoUsdPerMillionTokens?:
+    | bigint
+    | undefined;
+  /** Images in requests. */
+  imageInputNanoUsdPerMillionTokens?:
+    | bigint
+    | undefined;
+  /** Images in answers. */
+  imageOutputNanoUsdPerMillionTokens?:
+    | bigint
+    | undefined;
+  /** Other prices of long requests, shortest first. */
+  longContext: LongContextPrice[];
+  /** Other prices where the provider serves at another level, such as `batch`, `flex` or `priority`. */
+  serviceTiers: { [key: string]: Price };
+}
+
+export interface Price_ServiceTiersEntry {
+  key: string;
+  value: Price | undefined;
+}
+
+/** The price of requests that are longer. */
+export interface LongContextPrice {
+  /** It holds for all tokens of a request with more input tokens than this, cached ones included. */
+  aboveInputTokens: bigint;
+  /** The price. */
+  price: Price | undefined;
 }
 
 function createBaseListModelsRequest(): ListModelsRequest {
@@ -849,6 +880,11 @@ function createBasePrice(): Price {
     reasoningNanoUsdPerMillionTokens: undefined,
     audioInputNanoUsdPerMillionTokens: undefined,
     audioOutputNanoUsdPerMillionTokens: undefined,
+    cacheWrite1hInputNanoUsdPerMillionTokens: undefined,
+    imageInputNanoUsdPerMillionTokens: undefined,
+    imageOutputNanoUsdPerMillionTokens: undefined,
+    longContext: [],
+    serviceTiers: {},
   };
 }
 
@@ -917,6 +953,41 @@ export const Price: MessageFns<Price> = {
       }
       writer.uint32(56).int64(message.audioOutputNanoUsdPerMillionTokens);
     }
+    if (message.cacheWrite1hInputNanoUsdPerMillionTokens !== undefined) {
+      if (
+        BigInt.asIntN(64, message.cacheWrite1hInputNanoUsdPerMillionTokens) !==
+          message.cacheWrite1hInputNanoUsdPerMillionTokens
+      ) {
+        throw new globalThis.Error(
+          "value provided for field message.cacheWrite1hInputNanoUsdPerMillionTokens of type int64 too large",
+        );
+      }
+      writer.uint32(64).int64(message.cacheWrite1hInputNanoUsdPerMillionTokens);
+    }
+    if (message.imageInputNanoUsdPerMillionTokens !== undefined) {
+      if (BigInt.asIntN(64, message.imageInputNanoUsdPerMillionTokens) !== message.imageInputNanoUsdPerMillionTokens) {
+        throw new globalThis.Error(
+          "value provided for field message.imageInputNanoUsdPerMillionTokens of type int64 too large",
+        );
+      }
+      writer.uint32(72).int64(message.imageInputNanoUsdPerMillionTokens);
+    }
+    if (message.imageOutputNanoUsdPerMillionTokens !== undefined) {
+      if (
+        BigInt.asIntN(64, message.imageOutputNanoUsdPerMillionTokens) !== message.imageOutputNanoUsdPerMillionTokens
+      ) {
+        throw new globalThis.Error(
+          "value provided for field message.imageOutputNanoUsdPerMillionTokens of type int64 too large",
+        );
+      }
+      writer.uint32(80).int64(message.imageOutputNanoUsdPerMillionTokens);
+    }
+    for (const v of message.longContext) {
+      LongContextPrice.encode(v!, writer.uint32(90).fork()).join();
+    }
+    globalThis.Object.entries(message.serviceTiers).forEach(([key, value]: [string, Price]) => {
+      Price_ServiceTiersEntry.encode({ key: key as any, value }, writer.uint32(98).fork()).join();
+    });
     return writer;
   },
 
@@ -989,6 +1060,49 @@ export const Price: MessageFns<Price> = {
             message.audioOutputNanoUsdPerMillionTokens = reader.int64() as bigint;
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.cacheWrite1hInputNanoUsdPerMillionTokens = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.imageInputNanoUsdPerMillionTokens = reader.int64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.imageOutputNanoUsdPerMillionTokens = reader.int64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.longContext.push(LongContextPrice.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            const entry12 = Price_ServiceTiersEntry.decode(reader, reader.uint32());
+            if (entry12.value !== undefined) {
+              message.serviceTiers[entry12.key] = entry12.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1038,6 +1152,53 @@ export const Price: MessageFns<Price> = {
         : isSet(object.audio_output_nano_usd_per_million_tokens)
         ? BigInt(object.audio_output_nano_usd_per_million_tokens)
         : undefined,
+      cacheWrite1hInputNanoUsdPerMillionTokens: isSet(object.cacheWrite1hInputNanoUsdPerMillionTokens)
+        ? BigInt(object.cacheWrite1hInputNanoUsdPerMillionTokens)
+        : isSet(object.cache_write_1h_input_nano_usd_per_million_tokens)
+        ? BigInt(object.cache_write_1h_input_nano_usd_per_million_tokens)
+        : undefined,
+      imageInputNanoUsdPerMillionTokens: isSet(object.imageInputNanoUsdPerMillionTokens)
+        ? BigInt(object.imageInputNanoUsdPerMillionTokens)
+        : isSet(object.image_input_nano_usd_per_million_tokens)
+        ? BigInt(object.image_input_nano_usd_per_million_tokens)
+        : undefined,
+      imageOutputNanoUsdPerMillionTokens: isSet(object.imageOutputNanoUsdPerMillionTokens)
+        ? BigInt(object.imageOutputNanoUsdPerMillionTokens)
+        : isSet(object.image_output_nano_usd_per_million_tokens)
+        ? BigInt(object.image_output_nano_usd_per_million_tokens)
+        : undefined,
+      longContext: globalThis.Array.isArray(object?.longContext)
+        ? object.longContext.map((e: any) => LongContextPrice.fromJSON(e))
+        : globalThis.Array.isArray(object?.long_context)
+        ? object.long_context.map((e: any) => LongContextPrice.fromJSON(e))
+        : [],
+      serviceTiers: isObject(object.serviceTiers)
+        ? (globalThis.Object.entries(object.serviceTiers) as [string, any][]).reduce(
+          (acc: { [key: string]: Price }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: Price.fromJSON(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : isObject(object.service_tiers)
+        ? (globalThis.Object.entries(object.service_tiers) as [string, any][]).reduce(
+          (acc: { [key: string]: Price }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: Price.fromJSON(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -1063,6 +1224,27 @@ export const Price: MessageFns<Price> = {
     }
     if (message.audioOutputNanoUsdPerMillionTokens !== undefined) {
       obj.audioOutputNanoUsdPerMillionTokens = message.audioOutputNanoUsdPerMillionTokens.toString();
+    }
+    if (message.cacheWrite1hInputNanoUsdPerMillionTokens !== undefined) {
+      obj.cacheWrite1hInputNanoUsdPerMillionTokens = message.cacheWrite1hInputNanoUsdPerMillionTokens.toString();
+    }
+    if (message.imageInputNanoUsdPerMillionTokens !== undefined) {
+      obj.imageInputNanoUsdPerMillionTokens = message.imageInputNanoUsdPerMillionTokens.toString();
+    }
+    if (message.imageOutputNanoUsdPerMillionTokens !== undefined) {
+      obj.imageOutputNanoUsdPerMillionTokens = message.imageOutputNanoUsdPerMillionTokens.toString();
+    }
+    if (message.longContext?.length) {
+      obj.longContext = message.longContext.map((e) => LongContextPrice.toJSON(e));
+    }
+    if (message.serviceTiers) {
+      const entries = globalThis.Object.entries(message.serviceTiers) as [string, Price][];
+      if (entries.length > 0) {
+        obj.serviceTiers = {};
+        entries.forEach(([k, v]) => {
+          obj.serviceTiers[k] = Price.toJSON(v);
+        });
+      }
     }
     return obj;
   },
@@ -1101,6 +1283,208 @@ export const Price: MessageFns<Price> = {
       (object.audioOutputNanoUsdPerMillionTokens !== undefined && object.audioOutputNanoUsdPerMillionTokens !== null)
         ? BigInt(object.audioOutputNanoUsdPerMillionTokens)
         : undefined;
+    message.cacheWrite1hInputNanoUsdPerMillionTokens =
+      (object.cacheWrite1hInputNanoUsdPerMillionTokens !== undefined &&
+          object.cacheWrite1hInputNanoUsdPerMillionTokens !== null)
+        ? BigInt(object.cacheWrite1hInputNanoUsdPerMillionTokens)
+        : undefined;
+    message.imageInputNanoUsdPerMillionTokens =
+      (object.imageInputNanoUsdPerMillionTokens !== undefined && object.imageInputNanoUsdPerMillionTokens !== null)
+        ? BigInt(object.imageInputNanoUsdPerMillionTokens)
+        : undefined;
+    message.imageOutputNanoUsdPerMillionTokens =
+      (object.imageOutputNanoUsdPerMillionTokens !== undefined && object.imageOutputNanoUsdPerMillionTokens !== null)
+        ? BigInt(object.imageOutputNanoUsdPerMillionTokens)
+        : undefined;
+    message.longContext = object.longContext?.map((e) => LongContextPrice.fromPartial(e)) || [];
+    message.serviceTiers = (globalThis.Object.entries(object.serviceTiers ?? {}) as [string, Price][]).reduce(
+      (acc: { [key: string]: Price }, [key, value]: [string, Price]) => {
+        if (value !== undefined) {
+          acc[key] = Price.fromPartial(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBasePrice_ServiceTiersEntry(): Price_ServiceTiersEntry {
+  return { key: "", value: undefined };
+}
+
+export const Price_ServiceTiersEntry: MessageFns<Price_ServiceTiersEntry> = {
+  encode(message: Price_ServiceTiersEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      Price.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Price_ServiceTiersEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrice_ServiceTiersEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = Price.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Price_ServiceTiersEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? Price.fromJSON(object.value) : undefined,
+    };
+  },
+
+  toJSON(message: Price_ServiceTiersEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = Price.toJSON(message.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Price_ServiceTiersEntry>): Price_ServiceTiersEntry {
+    return Price_ServiceTiersEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Price_ServiceTiersEntry>): Price_ServiceTiersEntry {
+    const message = createBasePrice_ServiceTiersEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null) ? Price.fromPartial(object.value) : undefined;
+    return message;
+  },
+};
+
+function createBaseLongContextPrice(): LongContextPrice {
+  return { aboveInputTokens: 0n, price: undefined };
+}
+
+export const LongContextPrice: MessageFns<LongContextPrice> = {
+  encode(message: LongContextPrice, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.aboveInputTokens !== 0n) {
+      if (BigInt.asUintN(64, message.aboveInputTokens) !== message.aboveInputTokens) {
+        throw new globalThis.Error("value provided for field message.aboveInputTokens of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.aboveInputTokens);
+    }
+    if (message.price !== undefined) {
+      Price.encode(message.price, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LongContextPrice {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLongContextPrice();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.aboveInputTokens = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.price = Price.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LongContextPrice {
+    return {
+      aboveInputTokens: isSet(object.aboveInputTokens)
+        ? BigInt(object.aboveInputTokens)
+        : isSet(object.above_input_tokens)
+        ? BigInt(object.above_input_tokens)
+        : 0n,
+      price: isSet(object.price) ? Price.fromJSON(object.price) : undefined,
+    };
+  },
+
+  toJSON(message: LongContextPrice): unknown {
+    const obj: any = {};
+    if (message.aboveInputTokens !== 0n) {
+      obj.aboveInputTokens = message.aboveInputTokens.toString();
+    }
+    if (message.price !== undefined) {
+      obj.price = Price.toJSON(message.price);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LongContextPrice>): LongContextPrice {
+    return LongContextPrice.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LongContextPrice>): LongContextPrice {
+    const message = createBaseLongContextPrice();
+    message.aboveInputTokens = (object.aboveInputTokens !== undefined && object.aboveInputTokens !== null)
+      ? BigInt(object.aboveInputTokens)
+      : 0n;
+    message.price = (object.price !== undefined && object.price !== null) ? Price.fromPartial(object.price) : undefined;
     return message;
   },
 };
@@ -1189,6 +1573,10 @@ type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends { $case: string; value: unknown } ? { $case: T["$case"]; value?: DeepPartial<T["value"]> }
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
+}
 
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;

@@ -78,13 +78,13 @@ export enum UsageDimension {
   PROJECT = 2,
   /** API_KEY - By API key. */
   API_KEY = 3,
-  /** USER - By end user. */
+  /** USER - By end user; operations that name none are in no group. */
   USER = 4,
   /** MODEL - By alias. */
   MODEL = 5,
   /** PROVIDER - By provider. */
   PROVIDER = 6,
-  /** TAG - By tag; an operation with several tags counts in each. */
+  /** TAG - By tag; an operation with several tags counts in each, one without any in none. */
   TAG = 7,
 }
 
@@ -223,8 +223,13 @@ export interface GetUsageRequest {
     | undefined;
   /** In which groups; empty means one group. */
   groupBy: UsageDimension[];
-  /** In which steps. */
+  /** In which steps. At most 10,000 of them. */
   interval: UsageInterval;
+  /**
+   * At most this many groups, the dearest over the whole range. 0 means 1000; groups times steps
+   * are never more than 10,000.
+   */
+  maxGroups: number;
 }
 
 /** Totals. */
@@ -235,6 +240,8 @@ export interface GetUsageResponse {
     | undefined;
   /** Group by group and step by step, by time and then by cost, dearest first. */
   groups: UsageGroup[];
+  /** How many more groups there are; their operations are in `total` alone. */
+  omittedGroups: bigint;
 }
 
 /** Totals of a group in a step. */
@@ -261,7 +268,7 @@ export interface UsageTotals {
   usage:
     | Usage
     | undefined;
-  /** What they cost, as far as prices are known. */
+  /** What they cost, as far as prices are known. Unset if the price of none is known. */
   cost:
     | Cost
     | undefined;
@@ -273,12 +280,29 @@ export interface UsageTotals {
   meanLatency:
     | Duration
     | undefined;
-  /** 95 of 100 took at most this. */
+  /** 95 of 100 took at most this. Percentiles are upper bounds: at most 1.42 times what it was. */
   p95Latency:
     | Duration
     | undefined;
   /** Failures by reason: a value of ErrorReason to how many. */
   failuresByReason: { [key: string]: bigint };
+  /** Half of them took at most this. */
+  p50Latency:
+    | Duration
+    | undefined;
+  /** 99 of 100 took at most this. */
+  p99Latency:
+    | Duration
+    | undefined;
+  /** Mean time from acceptance to the first event, of those that had one. Unset without any. */
+  meanTimeToFirstToken:
+    | Duration
+    | undefined;
+  /**
+   * Mean cost of 1,000 tokens whose price is known, input and output together; 1e-9 USD. Unset
+   * without any.
+   */
+  costNanoUsdPerThousandTokens?: bigint | undefined;
 }
 
 export interface UsageTotals_FailuresByReasonEntry {
@@ -672,7 +696,7 @@ export const OperationFilter: MessageFns<OperationFilter> = {
 };
 
 function createBaseGetUsageRequest(): GetUsageRequest {
-  return { timeRange: undefined, filter: undefined, groupBy: [], interval: 0 };
+  return { timeRange: undefined, filter: undefined, groupBy: [], interval: 0, maxGroups: 0 };
 }
 
 export const GetUsageRequest: MessageFns<GetUsageRequest> = {
@@ -692,6 +716,9 @@ export const GetUsageRequest: MessageFns<GetUsageRequest> = {
     }
     if (message.interval !== 0) {
       writer.uint32(32).int32(message.interval);
+    }
+    if (message.maxGroups !== 0) {
+      writer.uint32(40).uint32(message.maxGroups);
     }
     return writer;
   },
@@ -751,6 +778,14 @@ export const GetUsageRequest: MessageFns<GetUsageRequest> = {
             message.interval = reader.int32() as any;
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.maxGroups = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -777,6 +812,11 @@ export const GetUsageRequest: MessageFns<GetUsageRequest> = {
         ? object.group_by.map((e: any) => usageDimensionFromJSON(e))
         : [],
       interval: isSet(object.interval) ? usageIntervalFromJSON(object.interval) : 0,
+      maxGroups: isSet(object.maxGroups)
+        ? globalThis.Number(object.maxGroups)
+        : isSet(object.max_groups)
+        ? globalThis.Number(object.max_groups)
+        : 0,
     };
   },
 
@@ -794,6 +834,9 @@ export const GetUsageRequest: MessageFns<GetUsageRequest> = {
     if (message.interval !== 0) {
       obj.interval = usageIntervalToJSON(message.interval);
     }
+    if (message.maxGroups !== 0) {
+      obj.maxGroups = Math.round(message.maxGroups);
+    }
     return obj;
   },
 
@@ -810,12 +853,13 @@ export const GetUsageRequest: MessageFns<GetUsageRequest> = {
       : undefined;
     message.groupBy = object.groupBy?.map((e) => e) || [];
     message.interval = object.interval ?? 0;
+    message.maxGroups = object.maxGroups ?? 0;
     return message;
   },
 };
 
 function createBaseGetUsageResponse(): GetUsageResponse {
-  return { total: undefined, groups: [] };
+  return { total: undefined, groups: [], omittedGroups: 0n };
 }
 
 export const GetUsageResponse: MessageFns<GetUsageResponse> = {
@@ -825,6 +869,12 @@ export const GetUsageResponse: MessageFns<GetUsageResponse> = {
     }
     for (const v of message.groups) {
       UsageGroup.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.omittedGroups !== 0n) {
+      if (BigInt.asUintN(64, message.omittedGroups) !== message.omittedGroups) {
+        throw new globalThis.Error("value provided for field message.omittedGroups of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.omittedGroups);
     }
     return writer;
   },
@@ -858,6 +908,14 @@ export const GetUsageResponse: MessageFns<GetUsageResponse> = {
             message.groups.push(UsageGroup.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.omittedGroups = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -874,6 +932,11 @@ export const GetUsageResponse: MessageFns<GetUsageResponse> = {
     return {
       total: isSet(object.total) ? UsageTotals.fromJSON(object.total) : undefined,
       groups: globalThis.Array.isArray(object?.groups) ? object.groups.map((e: any) => UsageGroup.fromJSON(e)) : [],
+      omittedGroups: isSet(object.omittedGroups)
+        ? BigInt(object.omittedGroups)
+        : isSet(object.omitted_groups)
+        ? BigInt(object.omitted_groups)
+        : 0n,
     };
   },
 
@@ -884,6 +947,9 @@ export const GetUsageResponse: MessageFns<GetUsageResponse> = {
     }
     if (message.groups?.length) {
       obj.groups = message.groups.map((e) => UsageGroup.toJSON(e));
+    }
+    if (message.omittedGroups !== 0n) {
+      obj.omittedGroups = message.omittedGroups.toString();
     }
     return obj;
   },
@@ -897,6 +963,9 @@ export const GetUsageResponse: MessageFns<GetUsageResponse> = {
       ? UsageTotals.fromPartial(object.total)
       : undefined;
     message.groups = object.groups?.map((e) => UsageGroup.fromPartial(e)) || [];
+    message.omittedGroups = (object.omittedGroups !== undefined && object.omittedGroups !== null)
+      ? BigInt(object.omittedGroups)
+      : 0n;
     return message;
   },
 };
@@ -1016,6 +1085,10 @@ function createBaseUsageTotals(): UsageTotals {
     meanLatency: undefined,
     p95Latency: undefined,
     failuresByReason: {},
+    p50Latency: undefined,
+    p99Latency: undefined,
+    meanTimeToFirstToken: undefined,
+    costNanoUsdPerThousandTokens: undefined,
   };
 }
 
@@ -1066,6 +1139,23 @@ export const UsageTotals: MessageFns<UsageTotals> = {
     globalThis.Object.entries(message.failuresByReason).forEach(([key, value]: [string, bigint]) => {
       UsageTotals_FailuresByReasonEntry.encode({ key: key as any, value }, writer.uint32(82).fork()).join();
     });
+    if (message.p50Latency !== undefined) {
+      Duration.encode(message.p50Latency, writer.uint32(90).fork()).join();
+    }
+    if (message.p99Latency !== undefined) {
+      Duration.encode(message.p99Latency, writer.uint32(98).fork()).join();
+    }
+    if (message.meanTimeToFirstToken !== undefined) {
+      Duration.encode(message.meanTimeToFirstToken, writer.uint32(106).fork()).join();
+    }
+    if (message.costNanoUsdPerThousandTokens !== undefined) {
+      if (BigInt.asIntN(64, message.costNanoUsdPerThousandTokens) !== message.costNanoUsdPerThousandTokens) {
+        throw new globalThis.Error(
+          "value provided for field message.costNanoUsdPerThousandTokens of type int64 too large",
+        );
+      }
+      writer.uint32(112).int64(message.costNanoUsdPerThousandTokens);
+    }
     return writer;
   },
 
@@ -1165,6 +1255,38 @@ export const UsageTotals: MessageFns<UsageTotals> = {
             }
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.p50Latency = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.p99Latency = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.meanTimeToFirstToken = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.costNanoUsdPerThousandTokens = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1231,6 +1353,26 @@ export const UsageTotals: MessageFns<UsageTotals> = {
           {},
         )
         : {},
+      p50Latency: isSet(object.p50Latency)
+        ? Duration.fromJSON(object.p50Latency)
+        : isSet(object.p50_latency)
+        ? Duration.fromJSON(object.p50_latency)
+        : undefined,
+      p99Latency: isSet(object.p99Latency)
+        ? Duration.fromJSON(object.p99Latency)
+        : isSet(object.p99_latency)
+        ? Duration.fromJSON(object.p99_latency)
+        : undefined,
+      meanTimeToFirstToken: isSet(object.meanTimeToFirstToken)
+        ? Duration.fromJSON(object.meanTimeToFirstToken)
+        : isSet(object.mean_time_to_first_token)
+        ? Duration.fromJSON(object.mean_time_to_first_token)
+        : undefined,
+      costNanoUsdPerThousandTokens: isSet(object.costNanoUsdPerThousandTokens)
+        ? BigInt(object.costNanoUsdPerThousandTokens)
+        : isSet(object.cost_nano_usd_per_thousand_tokens)
+        ? BigInt(object.cost_nano_usd_per_thousand_tokens)
+        : undefined,
     };
   },
 
@@ -1272,6 +1414,18 @@ export const UsageTotals: MessageFns<UsageTotals> = {
         });
       }
     }
+    if (message.p50Latency !== undefined) {
+      obj.p50Latency = Duration.toJSON(message.p50Latency);
+    }
+    if (message.p99Latency !== undefined) {
+      obj.p99Latency = Duration.toJSON(message.p99Latency);
+    }
+    if (message.meanTimeToFirstToken !== undefined) {
+      obj.meanTimeToFirstToken = Duration.toJSON(message.meanTimeToFirstToken);
+    }
+    if (message.costNanoUsdPerThousandTokens !== undefined) {
+      obj.costNanoUsdPerThousandTokens = message.costNanoUsdPerThousandTokens.toString();
+    }
     return obj;
   },
 
@@ -1306,6 +1460,19 @@ export const UsageTotals: MessageFns<UsageTotals> = {
       },
       {},
     );
+    message.p50Latency = (object.p50Latency !== undefined && object.p50Latency !== null)
+      ? Duration.fromPartial(object.p50Latency)
+      : undefined;
+    message.p99Latency = (object.p99Latency !== undefined && object.p99Latency !== null)
+      ? Duration.fromPartial(object.p99Latency)
+      : undefined;
+    message.meanTimeToFirstToken = (object.meanTimeToFirstToken !== undefined && object.meanTimeToFirstToken !== null)
+      ? Duration.fromPartial(object.meanTimeToFirstToken)
+      : undefined;
+    message.costNanoUsdPerThousandTokens =
+      (object.costNanoUsdPerThousandTokens !== undefined && object.costNanoUsdPerThousandTokens !== null)
+        ? BigInt(object.costNanoUsdPerThousandTokens)
+        : undefined;
     return message;
   },
 };

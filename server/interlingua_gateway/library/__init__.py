@@ -1,0 +1,1 @@
+"""The gateway as a library: the same core inside of a program, without gRPC."""
