@@ -87,6 +87,7 @@ FORGERIES: Mapping[str, tuple[Forge, str, str]] = {
     "issued later": (lambda p: p.token(iat=NOW_S + 31), INVALID, "not valid yet"),
     "endless": (lambda p: p.token(exp=None), INVALID, "MissingRequiredClaimError"),
     "infinite": (lambda p: p.token(exp=float("inf")), INVALID, "exp is not a time"),
+    "beyond numbers": (lambda p: p.token(exp=10**400), INVALID, "exp is not a time"),
     "end in words": (lambda p: p.token(exp="later"), INVALID, "exp is not a time"),
     "other audience": (lambda p: p.token(aud="somebody"), INVALID, "wrong audience"),
     "no audience": (lambda p: p.token(aud=None), INVALID, "MissingRequiredClaimError"),

@@ -116,6 +116,24 @@ async def test_breaks_and_cancellations_are_recorded_with_what_was_made(start) -
     assert second["output_tokens"] > 0
 
 
+async def test_what_would_flood_the_ledger_is_refused(start) -> None:
+    """Each tag has totals of its own: 200,000 of them once made a database of 173 MiB."""
+    gateway = await start(TREE)
+    many, labels = [str(n) for n in range(33)], {"k": "v" * 1025}
+    for call in (
+        gateway.calls.Generate(ask(tags=many)),
+        gateway.calls.StreamGenerate(ask(metadata=labels)),
+        gateway.calls.Embed(embed("x", tags=many)),
+    ):
+        refused = await failure(call)
+        assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
+    batch = generate_pb2.BatchGenerateRequest(requests=[ask(tags=many)])
+    async for item in gateway.calls.BatchGenerate(batch):
+        assert "tags" in item.error.message
+    await gateway.calls.Generate(ask(tags=many[1:], metadata={"k": "v" * 1024}))
+    assert len(await rows(gateway)) == 1
+
+
 async def test_nothing_is_recorded_where_that_is_configured(start, tmp_path) -> None:
     gateway = await start({**TREE, "ledger": {"enabled": False}})
     await gateway.calls.Generate(ask())
@@ -136,10 +154,11 @@ async def test_texts_are_kept_redacted_where_that_is_configured(start) -> None:
 
 async def test_a_full_spool_refuses_calls_until_the_database_takes_it(start) -> None:
     with postgres_server() as server:
-        ledger = {"spool_max_bytes": 1024 * 1024}
+        texts = {"keep": "redacted", "max_characters": 400_000}
+        ledger = {"spool_max_bytes": 1024 * 1024, "texts": texts}
         gateway = await start({**TREE, "ledger": ledger, "database": {"url": server.url()}})
         server.stop()
-        large = ask("x", metadata={"large": "y" * 400_000})
+        large = ask("y" * 200_000)
         for _ in range(3):
             await gateway.calls.Generate(large)
         refused = await failure(gateway.calls.Generate(ask()))

@@ -67,7 +67,7 @@ class LedgerPolicies:
                 self._watch,
                 lossy=self._config.when_full == "lose",
             )
-            self.policies = (Ledger(self._spool, _transcripts(self._config.texts, self.mask)),)
+            self.policies = (Ledger(self._spool, _transcripts(self.mask)),)
             self._courier = Courier(
                 self._spool, self._opened, self._watch, clock, self._config.flush_interval_s
             )
@@ -166,7 +166,7 @@ def _mask(config: TextsConfig, redact: Redactor) -> Mask | None:
     return Mask(redact, config.mask, config.max_characters)
 
 
-def _transcripts(config: TextsConfig, mask: Mask | None) -> Callable[[], TranscriptPort] | None:
+def _transcripts(mask: Mask | None) -> Callable[[], TranscriptPort] | None:
     if mask is None:
         return None
-    return lambda: Transcript(mask, config.max_characters)
+    return lambda: Transcript(mask)

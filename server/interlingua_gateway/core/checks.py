@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import jsonschema_rs
@@ -28,6 +28,12 @@ SAMPLING_RANGES: Final[Mapping[str, tuple[float, float]]] = {
 """What each number of the sampling options may be, by its name in the contract and in Sampling."""
 
 NAME_LIMIT: Final = 64
+MAX_TAGS: Final = 32
+TAG_LIMIT: Final = 256
+MAX_METADATA: Final = 32
+METADATA_KEY_LIMIT: Final = 64
+METADATA_LIMIT: Final = 1024
+"""Of what is kept with an operation, in characters: each tag has totals of its own."""
 
 DIALECTS: Final = frozenset(
     {
@@ -76,6 +82,26 @@ def name(text: str, field: str) -> None:
     plain = text.replace("_", "a").replace("-", "a")
     if not (plain.isascii() and plain.isalnum() and len(text) <= NAME_LIMIT):
         raise _bad(field, f"must be 1 to {NAME_LIMIT} letters, digits, `_` or `-`")
+
+
+def tags(values: Sequence[str]) -> None:
+    """Refuse more tags, or longer ones, than are kept with an operation."""
+    if len(values) > MAX_TAGS:
+        raise _bad("tags", f"must be at most {MAX_TAGS}")
+    for i, value in enumerate(values):
+        if len(value) > TAG_LIMIT:
+            raise _bad(f"tags[{i}]", f"must be at most {TAG_LIMIT} characters")
+
+
+def metadata(values: Mapping[str, str]) -> None:
+    """Refuse more labels, or longer ones, than are kept with an operation."""
+    if len(values) > MAX_METADATA:
+        raise _bad("metadata", f"must be at most {MAX_METADATA} labels")
+    for key, value in values.items():
+        if len(key) > METADATA_KEY_LIMIT:
+            raise _bad("metadata", f"keys must be at most {METADATA_KEY_LIMIT} characters")
+        if len(value) > METADATA_LIMIT:
+            raise _bad(f"metadata[{key}]", f"must be at most {METADATA_LIMIT} characters")
 
 
 def unique(values: list[str], field: str, attribute: str) -> None:

@@ -11,7 +11,7 @@ _SHAPES = re.compile(
     \b(?:sk|pk|rk|xai|gsk|hf|il|key|pplx|r8|fw)[-_][A-Za-z0-9_\-]{12,}   # provider keys by prefix
     | \bAIza[0-9A-Za-z_\-]{20,}                                       # Google API keys
     | \b(?:AKIA|ASIA)[0-9A-Z]{12,}                                    # AWS access key ids
-    | \beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]*       # JSON web tokens
+    | \beyJ[A-Za-z0-9_\-]{8,4096}\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]*       # JSON web tokens
     | (?<=bearer\ )[^\s"',]{8,}
     | (?<=[?&]key=)[^\s&"']+
     | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)                                 # user:password in a URL

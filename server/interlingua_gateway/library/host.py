@@ -7,7 +7,8 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from contextlib import suppress
+from typing import Final, TypeVar
 
 from interlingua_gateway.app.embedded import Embedded
 from interlingua_gateway.config.environment import process_environment
@@ -17,6 +18,9 @@ from interlingua_gateway.library.calls import Calls
 from interlingua_gateway.library.loop import LoopThread, Work
 
 T = TypeVar("T")
+
+LONGEST_END_S: Final = 15.0
+"""How long the interpreter's end waits for a gateway that was not closed."""
 
 log = logging.getLogger("interlingua.library")
 
@@ -42,8 +46,8 @@ class Host:
         except BaseException:
             self.loop.stop(_nothing())
             raise
-        # Without atexit: the thread is a daemon, and what was recorded lies in the spool.
         weakref.finalize(self, _close_soon, self.loop, self.engine).atexit = False
+        _close_at_exit(weakref.WeakMethod(self.close))
 
     def wait(self, work: Work[T]) -> T:
         """See LoopThread."""
@@ -104,3 +108,21 @@ async def _nothing() -> None:
 def _close_soon(loop: LoopThread, engine: Embedded) -> None:
     """From whatever thread collects garbage, which may be the loop's own."""
     threading.Thread(target=loop.stop, args=(_end(engine),), daemon=True).start()
+
+
+def _close_at_exit(close: weakref.WeakMethod[Callable[[], None]]) -> None:
+    """Before the interpreter ends its executors, which the ledger needs for its last records; what
+    is registered with atexit comes after that. `threading` has that hook for executors alone, so
+    that it may be missing: then the thread is a daemon, and the records lie in the spool."""
+    register = getattr(threading, "_register_atexit", None)
+    if register is not None:
+        with suppress(RuntimeError):  # the end has begun already
+            register(_close_last, close)
+
+
+def _close_last(close: weakref.WeakMethod[Callable[[], None]]) -> None:
+    work = close()
+    if work is not None:
+        closing = threading.Thread(target=work, daemon=True)
+        closing.start()
+        closing.join(LONGEST_END_S)

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from interlingua_gateway.core import checks
 from interlingua_gateway.core.checks import IDEMPOTENCY_KEY_LIMIT
 from interlingua_gateway.core.errors import CallerError
 from interlingua_gateway.core.wishes import CacheMode, Caching, Leniency, Priority, Routing
@@ -42,6 +43,9 @@ def wishes_of(options: DeliveryOptions) -> Wishes:
     key = options.get("idempotency_key") or ""
     if len(key) > IDEMPOTENCY_KEY_LIMIT:
         raise _bad("idempotency_key", f"must be at most {IDEMPOTENCY_KEY_LIMIT} characters")
+    tags, metadata = tuple(options.get("tags") or ()), dict(options.get("metadata") or {})
+    checks.tags(tags)
+    checks.metadata(metadata)
     trace = options.get("traceparent") or ""
     return Wishes(
         tenant=options.get("tenant_id") or "",
@@ -54,8 +58,8 @@ def wishes_of(options: DeliveryOptions) -> Wishes:
         ),
         priority=_priority(options.get("priority")),
         idempotency_key=key,
-        tags=tuple(options.get("tags") or ()),
-        metadata=dict(options.get("metadata") or {}),
+        tags=tags,
+        metadata=metadata,
         trace={"traceparent": trace} if _TRACEPARENT.fullmatch(trace) else {},
     )
 

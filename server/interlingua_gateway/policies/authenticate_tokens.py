@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -22,6 +21,8 @@ REMEMBERED: Final = 4096
 NO_MODEL: Final = ("",)
 """A list that covers no model: of a token without the claim that says which ones."""
 LONGEST_NAME: Final = 128
+LATEST_S: Final = 2**53
+"""The greatest time in a token, in seconds since the epoch."""
 
 Claims = Mapping[str, object]
 
@@ -205,7 +206,9 @@ class JwtTokens:
 
 def _time(claims: Claims, name: str) -> float:
     value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise invalid(f"{name} is not a time")
+    if not abs(value) < LATEST_S:  # nor is what is not a number
         raise invalid(f"{name} is not a time")
     return float(value)
 

@@ -23,11 +23,16 @@ from interlingua_gateway.core.types import (
 )
 
 _PERSONAL: Final = r"""(?x)
-    [A-Za-z0-9._%+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+           # e-mail addresses
+    (?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]++@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+   # e-mail
     | \b[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,3})?\b   # IBAN
     | (?<![\w.])(?:\d[ \-]?){12,18}\d(?!\w)                          # cards
     | (?<!\w)\+\d[\d ()/.\-]{6,18}\d                                 # telephones with a country
 """
+# Each begins where nothing of its kind stands before it, or is short: none takes time that grows
+# faster than the text, for this runs on the event loop.
+
+LONGEST_SECRET: Final = 4096
+"""Characters; of one that is longer the end may be kept where a text is cut."""
 
 
 class Mask:
@@ -37,24 +42,29 @@ class Mask:
         self._redact = redact
         self._patterns = tuple(re.compile(pattern) for pattern in (_PERSONAL, *patterns))
         self._max_characters = max_characters
+        self.room = 2 * max_characters + LONGEST_SECRET
 
     def __call__(self, text: str) -> str:
-        """`text` masked, then cut: what a cut would halve could not be recognised any more."""
-        text = self._redact.keep_form(text)
+        """`text` masked, then cut: what a cut would halve could not be recognised any more. What
+        stands behind the first `room` characters is not looked at."""
+        beyond = len(text) > self.room
+        text = self._redact.keep_form(text[: self.room])
         for pattern in self._patterns:
             text = pattern.sub(MASK, text)
+        if beyond:
+            text = text[:-LONGEST_SECRET]
         most = self._max_characters
-        return text if len(text) <= most else text[: most - 1] + "…"
+        return text if len(text) <= most and not beyond else text[: most - 1] + "…"
 
 
 class Transcript:
-    """Follows one operation; what passes beyond twice `max_characters` is not gathered."""
+    """Follows one operation; what passes beyond the mask's `room` is not gathered."""
 
     __slots__ = ("_answer", "_mask", "_room")
 
-    def __init__(self, mask: Mask, max_characters: int) -> None:
+    def __init__(self, mask: Mask) -> None:
         self._mask = mask
-        self._room = 2 * max_characters
+        self._room = mask.room + 1
         self._answer: list[str] = []
 
     def follow(self, reply: Reply) -> None:

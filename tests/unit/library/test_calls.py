@@ -270,6 +270,11 @@ def test_the_gateways_own_loop_is_not_blocked_by_itself(stage):
         ({"cache_mode": "never"}, "cache_mode"),
         ({"priority": "now"}, "priority"),
         ({"idempotency_key": "k" * 257}, "idempotency_key"),
+        ({"tags": ["t"] * 33}, "tags"),
+        ({"tags": ["t", "t" * 257]}, "tags[1]"),
+        ({"metadata": {str(n): "" for n in range(33)}}, "metadata"),
+        ({"metadata": {"k" * 65: ""}}, "metadata"),
+        ({"metadata": {"k": "v" * 1025}}, "metadata[k]"),
         ({"unsupported_parameters": "drop"}, "unsupported_parameters"),
     ],
 )

@@ -22,8 +22,8 @@ from tests.support.gateway import scripted
 from tests.support.upstream import Upstream
 
 MAKE = """
-import asyncio, sys, threading
-from interlingua_gateway import create_gateway, stream_text
+import asyncio, atexit, sys, threading
+from interlingua_gateway import GatewayError, create_gateway, stream_text
 script = {"slow": [{"do": "hang"}]}
 stage = {"name": "stage", "kind": "scripted", "model": "echo", "script": script}
 gateway = create_gateway([stage], data_dir=sys.argv[1])
@@ -49,6 +49,9 @@ with create_gateway([stage], data_dir=sys.argv[1]):
     pass
 asyncio.run(create_gateway([stage], data_dir=sys.argv[1]).aclose())
 """
+AT_EXIT = """
+atexit.register(gateway.close)
+"""
 FORGOTTEN = """
 dropped = create_gateway([stage], data_dir=sys.argv[1])
 del dropped
@@ -56,22 +59,30 @@ texts = stream_text(gateway, "one two")
 next(texts)
 """
 MID_CALL = """
-slow = stream_text(gateway, "x", "stage/slow")
-threading.Thread(target=lambda: next(slow), daemon=True).start()
+def read():
+    try:
+        gateway.generate("x", "stage/slow")
+    except GatewayError:
+        pass
+
+threading.Thread(target=read, daemon=True).start()
 """
 
 
-@pytest.mark.parametrize("text", [CLOSED, FORGOTTEN, MID_CALL], ids=["closed", "open", "mid-call"])
+@pytest.mark.parametrize(
+    "text", [CLOSED, AT_EXIT, FORGOTTEN, MID_CALL], ids=["closed", "at-exit", "open", "mid-call"]
+)
 def test_the_interpreter_ends_without_a_word(text, tmp_path):
     run = program(text, tmp_path)
     assert (run.returncode, run.stdout, run.stderr) == (0, "hello\n", "")
 
 
-def test_nothing_is_lost_where_closing_was_forgotten(tmp_path):
-    assert program("", tmp_path).returncode == 0
+@pytest.mark.parametrize("end", ["", "import os; os._exit(0)"], ids=["forgotten", "killed"])
+def test_nothing_is_lost_where_closing_was_forgotten(end, tmp_path):
+    assert program(end, tmp_path).returncode == 0
     with Gateway(GatewayConfig(data_dir=tmp_path, **scripted())) as gateway:
         gateway.generate("one more")
-        # The second gateway takes over what the first has left in the spool.
+        # The second gateway takes over what the first may have left in the spool.
         assert gateway._host.wait(gateway._host.engine.ledger._courier.delivered())
         assert gateway.get_llmops_metrics().total_operations == 2
 

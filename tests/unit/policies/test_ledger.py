@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 
 import pytest
 
@@ -168,7 +169,7 @@ async def test_a_full_journal_refuses_before_anything_is_done(
 
 def transcripts(max_characters: int = 1000, *patterns: str):
     mask = Mask(Redactor(("hunter2",)), patterns, max_characters)
-    return lambda: Transcript(mask, max_characters)
+    return lambda: Transcript(mask)
 
 
 async def texts_of(
@@ -230,3 +231,18 @@ async def test_long_texts_are_cut_after_they_were_masked(journal: Kept, clock: M
     assert found.request == "user: xxxxxxxxxx [r…"
     assert re.fullmatch(r".{20}", found.request)
     assert len(found.answer) <= 20
+
+
+@pytest.mark.parametrize("piece", ["a", "1", "a-", "a@", "a.", "eyJ12345678-", "://a:b"])
+async def test_masking_takes_no_time_that_grows_faster_than_the_text(piece: str) -> None:
+    """It runs on the event loop: nobody's prompt may hold up everybody."""
+    mask = Mask(Redactor(()), (), 16_384)
+    began = time.process_time()
+    assert len(mask(piece * (4_000_000 // len(piece)))) == 16_384
+    assert time.process_time() - began < 1.0
+
+
+def test_where_a_long_text_ends_no_half_of_a_secret_is_kept() -> None:
+    """Masks that are short bring forward what stands where the text was cut."""
+    mask = Mask(Redactor(("long" * 100,)), (), 450)
+    assert mask("long" * 100 * 13) == "…"

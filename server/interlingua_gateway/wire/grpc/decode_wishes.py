@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from google.protobuf.duration_pb2 import Duration
 
 from interlingua.v1 import embed_pb2, generate_pb2
+from interlingua_gateway.core import checks
 from interlingua_gateway.core.checks import IDEMPOTENCY_KEY_LIMIT
 from interlingua_gateway.core.errors import CallerError
 from interlingua_gateway.core.target import Strategy
@@ -105,6 +106,26 @@ def decode_idempotency_key(pb: Wishing) -> str:
     if len(pb.idempotency_key) > IDEMPOTENCY_KEY_LIMIT:
         raise _bad("idempotency_key", f"must be at most {IDEMPOTENCY_KEY_LIMIT} characters")
     return pb.idempotency_key
+
+
+def decode_tags(pb: Wishing) -> tuple[str, ...]:
+    """Tags for reports.
+
+    Raises:
+        CallerError: they are too many or too long.
+    """
+    checks.tags(pb.tags)
+    return tuple(pb.tags)
+
+
+def decode_metadata(pb: Wishing) -> dict[str, str]:
+    """Labels for the caller's own reports.
+
+    Raises:
+        CallerError: they are too many or too long.
+    """
+    checks.metadata(pb.metadata)
+    return dict(pb.metadata)
 
 
 def _seconds(pb: Duration, field: str) -> float:

@@ -95,8 +95,8 @@ class GatewayMethods:
             priority=decode_wishes.decode_priority(pb),
             idempotency_key=decode_wishes.decode_idempotency_key(pb),
             caller=exchange.identity.calling_for(pb.user),
-            tags=tuple(pb.tags),
-            metadata=dict(pb.metadata),
+            tags=decode_wishes.decode_tags(pb),
+            metadata=decode_wishes.decode_metadata(pb),
             trace=exchange.trace,
         )
         as_bytes = pb.encoding == embed_pb2.EMBEDDING_ENCODING_FLOAT32_LE
@@ -213,8 +213,8 @@ class GatewayMethods:
             priority=decode_wishes.decode_priority(pb),
             idempotency_key=decode_wishes.decode_idempotency_key(pb),
             caller=exchange.identity.calling_for(pb.user),
-            tags=tuple(pb.tags),
-            metadata=dict(pb.metadata),
+            tags=decode_wishes.decode_tags(pb),
+            metadata=decode_wishes.decode_metadata(pb),
             trace=exchange.trace,
         )
 
