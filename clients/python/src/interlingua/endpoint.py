@@ -54,7 +54,6 @@ SERVICE_CONFIG: Mapping[str, object] = {
             "name": [
                 {"service": "interlingua.v1.GatewayService"},
                 {"service": "interlingua.v1.ModelService"},
-                {"service": "interlingua.v1.UsageService"},
             ],
             "retryPolicy": {
                 "maxAttempts": 5,

@@ -56,6 +56,7 @@ TABLE = [
     (Reason.NOT_IMPLEMENTED, CallerError, Code.UNIMPLEMENTED, NOTHING),
     (Reason.INTERNAL, InternalError, Code.INTERNAL, NOTHING),
 ]
+NAMES = [str(row[0]) for row in TABLE]
 
 
 def make(kind: type[GatewayError], reason: Reason, **facts: object) -> GatewayError:
@@ -68,7 +69,7 @@ def make(kind: type[GatewayError], reason: Reason, **facts: object) -> GatewayEr
     return kind(reason, "It failed.", **facts)
 
 
-@pytest.mark.parametrize(("reason", "kind", "code", "kinds"), TABLE, ids=str)
+@pytest.mark.parametrize(("reason", "kind", "code", "kinds"), TABLE, ids=NAMES)
 @pytest.mark.parametrize("delay_s", [None, 7.25])
 def test_each_reason_has_its_code_and_details(reason, kind, code, kinds, delay_s):
     error = make(
@@ -87,7 +88,7 @@ def test_each_reason_has_its_code_and_details(reason, kind, code, kinds, delay_s
         assert failed.retry_s == (1.0 if delay_s is None else delay_s)
 
 
-@pytest.mark.parametrize(("reason", "kind", "code", "kinds"), TABLE, ids=str)
+@pytest.mark.parametrize(("reason", "kind", "code", "kinds"), TABLE, ids=NAMES)
 def test_the_facts_of_an_error_are_told_unless_it_is_internal(reason, kind, code, kinds):
     facts = {"violations": (Violation("subject", "is wrong"),), "metadata": {"deployment": "d"}}
     status = to_status(make(kind, reason, **facts), "op_1")
