@@ -175,7 +175,7 @@ async def queries(database: Database) -> dict[str, dict[str, float]]:
     both = (Dimension.TENANT, Dimension.MODEL)
     asked = {
         "month by tenant and model": UsageQuery(span=month, group_by=both),
-        "month without its ragged ends, by tenant and model": UsageQuery(
+        "month that begins and ends inside of an hour, by tenant and model": UsageQuery(
             span=ragged, group_by=both
         ),
         "month by model, a day a step": UsageQuery(

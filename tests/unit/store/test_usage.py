@@ -6,6 +6,7 @@ import random
 from collections import Counter
 
 import pytest
+from sqlalchemy import event, func, select
 
 from interlingua_gateway.core.events import Outcome, Usage
 from interlingua_gateway.core.ledger import Details, Operation
@@ -20,7 +21,7 @@ from interlingua_gateway.core.reports import (
 )
 from interlingua_gateway.store.sql.database import Database
 from interlingua_gateway.store.sql.operations import store_operations
-from interlingua_gateway.store.sql.sources import DAY_MS, HOUR_MS, pieces
+from interlingua_gateway.store.sql.sources import DAY_MS, HOUR_MS, pieces, rows_of
 from interlingua_gateway.store.sql.usage import UsageReports
 from tests.support.ledger import AT_MS, operation, spooled
 from tests.support.manual_clock import ManualClock
@@ -187,6 +188,48 @@ async def check_report(reports: UsageReports, query: UsageQuery) -> None:
         assert found.keys() == wanted.keys()
     for place, operations in wanted.items():
         check(found[place], operations)
+
+
+async def test_what_is_put_together_is_added_up_before(
+    reports: UsageReports, database: Database
+) -> None:
+    query = UsageQuery(span=RAGGED, group_by=(Dimension.TENANT,))
+    (by, ends, sources) = (3, 4, 5)  # tenants; ways to end; days, hours and the rest, both sides
+    whole = (await reports.usage(query)).total.operations
+    now_ms = DAY0 + 30 * DAY_MS
+    rows = rows_of(query, now_ms, ("operations",))
+    asked = select(func.count(), func.sum(rows.c.operations)).select_from(rows)
+    count, operations = await database.read(lambda connection: connection.execute(asked).one())
+    assert operations == whole
+    assert count <= by * ends * sources < whole
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_nothing_is_read_that_is_not_in_the_span(
+    reports: UsageReports, database: Database
+) -> None:
+    asked: list[tuple[str, object]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, given: object, *_: object):
+        asked.append((statement, given))
+
+    engine = await database.read(lambda connection: connection.engine)
+    event.listen(engine, "before_cursor_execute", note)
+    await reports.usage(QUERIES["by tenant and model"])
+    event.remove(engine, "before_cursor_execute", note)
+    reports_asked = [one for one in asked if one[0].startswith("SELECT")]
+    assert len(reports_asked) == 2
+    for statement, given in reports_asked:
+        plan = await database.read(
+            lambda connection, statement=statement, given=given: [
+                row[3]
+                for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)
+            ]
+        )
+        read = [step for step in plan if "operations" in step or "usage_rollups" in step]
+        single = "SEARCH operations USING PRIMARY KEY (operation_id>? AND operation_id<?)"
+        totals = "(step_s=? AND facet=? AND start_s>? AND start_s<?)"
+        assert read == [f"SEARCH usage_rollups USING PRIMARY KEY {totals}"] * 3 + [single] * 2
 
 
 async def test_groups_stand_by_time_and_then_by_cost(reports: UsageReports) -> None:

@@ -6,7 +6,7 @@ Each source has the same columns: one for each dimension of the report, `start_s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -20,6 +20,7 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    literal,
     select,
     union_all,
 )
@@ -59,6 +60,8 @@ _OF_ROLLUP: Final[Mapping[Dimension, ColumnElement[str]]] = {
     Dimension.MODEL: ROLLUPS.c.model,
     Dimension.PROVIDER: ROLLUPS.c.provider,
 }
+_FIXED: Final = ("start_s", "outcome", "reason")
+"""Columns by which every source is grouped, beside the dimensions."""
 
 
 class Pieces(msgspec.Struct, frozen=True):
@@ -84,8 +87,11 @@ def pieces(span: Span, *, days: bool, now_ms: int) -> Pieces:
     return Pieces(() if whole is None else (whole,), ragged, rest)
 
 
-def rows_of(query: UsageQuery, now_ms: int) -> Subquery:
-    """All rows that `query` adds up."""
+def rows_of(query: UsageQuery, now_ms: int, sums: Sequence[str] = ROLLUP_SUMS) -> Subquery:
+    """What `query` adds up, with these `sums` alone, added up within each source already.
+
+    A union of all that the sources hold would be written out and sorted in its whole width.
+    """
     facet = _facet(query)
     if facet is None:
         parts = [_raw(query, query.span)]
@@ -96,7 +102,19 @@ def rows_of(query: UsageQuery, now_ms: int) -> Subquery:
             *(_rolled_up(query, span, 3600, facet) for span in cut.hours),
             *(_raw(query, span) for span in cut.rest),
         ]
-    return union_all(*parts).subquery("part") if parts else _nothing(query)
+    parts = parts or [_raw(query, Span(0, 0))]
+    return union_all(*(_added_up(query, part, sums) for part in parts)).subquery("part")
+
+
+def _added_up(query: UsageQuery, part: SelectBase, sums: Sequence[str]) -> SelectBase:
+    rows = part.subquery()
+    groups = [rows.c[name] for name in (*map(label, query.group_by), *_FIXED)]
+    return select(*groups, *(summed(rows, name) for name in sums)).group_by(*groups)
+
+
+def summed(rows: Subquery, name: str) -> ColumnElement[int]:
+    """One sum over `rows`, under its own name."""
+    return cast(func.sum(rows.c[name]), BigInteger).label(name)
 
 
 def matching_operations(matching: Matching) -> Conditions:
@@ -204,13 +222,13 @@ def _raw(query: UsageQuery, span: Span) -> SelectBase:
     return select(*keys, *fixed, *measures()).select_from(source).where(*conditions)
 
 
-def _nothing(query: UsageQuery) -> Subquery:
-    return _raw(query, Span(0, 0)).subquery("part")
-
-
 def step_of(second: ColumnElement[int], interval: Interval | None) -> ColumnElement[int]:
-    """Start of the step that `second` is in; 0 for the whole span."""
-    step = second * 0 if interval is None else second // int(interval) * int(interval)
+    """Start of the step that `second` is in; 0 for the whole span.
+
+    That is a constant: with a column in it PostgreSQL expects a group for each of its values, and
+    its workers hand on their rows instead of sums.
+    """
+    step = literal(0) if interval is None else second // int(interval) * int(interval)
     return cast(step, BigInteger).label("start_s")
 
 

@@ -7,11 +7,9 @@ from typing import Final, TypeAlias
 
 import msgspec
 from sqlalchemy import (
-    BigInteger,
     Connection,
     RowMapping,
     Subquery,
-    cast,
     func,
     select,
     tuple_,
@@ -33,7 +31,13 @@ from interlingua_gateway.core.reports import (
 )
 from interlingua_gateway.store.sql.database import Database
 from interlingua_gateway.store.sql.ledger_tables import LATENCY_BOUNDS_US, OPERATIONS, ROLLUP_SUMS
-from interlingua_gateway.store.sql.sources import label, matching_operations, rows_of, within
+from interlingua_gateway.store.sql.sources import (
+    label,
+    matching_operations,
+    rows_of,
+    summed,
+    within,
+)
 
 _BUCKETS: Final = tuple(f"latency_{i}" for i in range(len(LATENCY_BOUNDS_US) + 1))
 _PERCENTS: Final = (50, 95, 99)
@@ -108,13 +112,14 @@ def _dearest(
     are beside those."""
     if not query.group_by:
         return None, 0
-    rows = rows_of(msgspec.structs.replace(query, interval=None), now_ms)
+    weights = ("cost_nano_usd", "operations")
+    rows = rows_of(msgspec.structs.replace(query, interval=None), now_ms, weights)
     keys = [rows.c[label(by)] for by in query.group_by]
     groups = select(*keys).group_by(*keys).subquery()
     count = connection.execute(select(func.count()).select_from(groups)).scalar_one()
     if count <= query.max_groups:
         return None, 0
-    order = (func.sum(rows.c.cost_nano_usd).desc(), func.sum(rows.c.operations).desc(), *keys)
+    order = (*(func.sum(rows.c[name]).desc() for name in weights), *keys)
     chosen = select(*keys).group_by(*keys).order_by(*order).limit(query.max_groups)
     return [tuple(row) for row in connection.execute(chosen)], count - query.max_groups
 
@@ -124,7 +129,7 @@ def _added_up(
 ) -> dict[tuple[Keys, int], _Adding]:
     """Sums by group and start of step (in seconds; 0 for the whole span)."""
     grouped = [*(rows.c[label(by)] for by in query.group_by), rows.c.start_s]
-    sums = [cast(func.sum(rows.c[name]), BigInteger).label(name) for name in ROLLUP_SUMS]
+    sums = [summed(rows, name) for name in ROLLUP_SUMS]
     statement = select(*grouped, rows.c.outcome, rows.c.reason, *sums)
     if only is not None:
         statement = statement.where(tuple_(*grouped[:-1]).in_(only))
