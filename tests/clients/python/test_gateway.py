@@ -158,8 +158,10 @@ async def test_reports_and_feedback_for_asyncio(aio):
     for number in range(5):
         await aio.generate("one two", user=f"u{number}")
     request = ListOperationsRequest(page_size=2)
-    users = [one.user async for one in aio.reports.operations(request)]
-    assert users == ["u4", "u3", "u2", "u1", "u0"]
+    found = [one async for one in aio.reports.operations(request)]
+    assert sorted(one.user for one in found) == ["u0", "u1", "u2", "u3", "u4"]
+    times_ms = [one.accepted_at.ToMilliseconds() for one in found]
+    assert times_ms == sorted(times_ms, reverse=True)  # within one of them in any order
     assert request == ListOperationsRequest(page_size=2)
     by_user = GetUsageRequest(group_by=[UsageDimension.USAGE_DIMENSION_USER], max_groups=3)
     usage = await aio.reports.usage(by_user)
