@@ -258,7 +258,7 @@ std::string StatusName(const HealthCheckResponse& response) {
 
 // The first status of a new watch.
 std::string FirstStatus(HealthStub& stub) {
-  for (int turn = 0; turn < 20; ++turn) {
+  for (int turn = 0; turn < 50; ++turn) {
     grpc::ClientContext context;
     const auto reader = stub.Watch(&context, HealthCheckRequest());
     HealthCheckResponse response;

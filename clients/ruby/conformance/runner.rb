@@ -199,7 +199,7 @@ class Scenario
     { statuses:, again: first_status(stub) }
   end
 
-  def first_status(stub, turns: 20)
+  def first_status(stub, turns: 50)
     operation = stub.watch(Health::HealthCheckRequest.new, return_op: true)
     operation.execute.first.status
   rescue GRPC::Unavailable
