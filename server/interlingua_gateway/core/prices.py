@@ -70,6 +70,8 @@ def cost_of(usage: Usage, price: Price) -> Cost:
 def _input_pico(usage: Usage, price: Price) -> int:
     """Sound and images may be among the cached tokens too; those are paid for once."""
     cached, written = usage.cached_input_tokens, usage.cache_write_input_tokens
+    if not (cached or written or usage.audio_input_tokens or usage.image_input_tokens):
+        return max(0, usage.input_tokens) * price.input  # the most usual case
     written_1h = min(usage.cache_write_1h_input_tokens, written)
     rest = max(0, usage.input_tokens - cached - written)
     audio = min(usage.audio_input_tokens, rest)
@@ -91,6 +93,8 @@ def _output_pico(usage: Usage, price: Price) -> int:
         usage.audio_output_tokens,
         usage.image_output_tokens,
     )
+    if not (reasoning or audio or image):
+        return max(0, usage.output_tokens) * price.output
     return (
         max(0, usage.output_tokens - reasoning - audio - image) * price.output
         + reasoning * _or(price.reasoning, price.output)

@@ -148,8 +148,8 @@ class _Meter:
             self._settle_unanswered(call, ending)
         elif self._measured is None or self._unmeasured or self._estimated_output:
             self._put(self._so_far())
-        else:
-            _charge(call, self._measured)  # who pays may have changed since it was measured
+        elif call.free or any(record.cost_nano_usd for record in call.attempts):
+            _charge(call, self._measured)  # who pays has changed since it was measured
 
     def _settle_unanswered(self, call: Call, ending: Ending) -> None:
         """Attempts say what they used; an upstream may charge one that it was still serving."""
