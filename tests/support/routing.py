@@ -114,7 +114,9 @@ class Stage:
         self.metrics = Metrics()
         metrics = UpstreamMetrics(self.metrics)
         self.fleet = Fleet(tuple(targets), settings, metrics.breaker)
-        self.vitals = Vitals(tuple(targets), clock, {}, self.fleet.breaker_state)
+        self.vitals = Vitals(
+            tuple(targets), clock, {}, self.fleet.breaker_state, self.fleet.in_flight
+        )
         counts = Counts(
             fleet=self.fleet,
             vitals=self.vitals,

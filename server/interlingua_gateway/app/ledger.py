@@ -67,6 +67,7 @@ class LedgerPolicies:
                 self._watch,
                 lossy=self._config.when_full == "lose",
             )
+            self._watch.follow(self._spool)
             self.policies = (Ledger(self._spool, _transcripts(self.mask)),)
             self._courier = Courier(
                 self._spool, self._opened, self._watch, clock, self._config.flush_interval_s

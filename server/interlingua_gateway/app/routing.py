@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from interlingua_gateway.app.models import Catalogue
 from interlingua_gateway.config.routing import BreakerConfig, RoutingConfig, RuleConfig
@@ -45,9 +46,12 @@ class Routing:
         self._fleet = Fleet(catalogue.targets, self.breakers, self._told)
         for target in catalogue.targets:
             metrics.breaker(target, State.CLOSED)
+            metrics.in_flight(target, partial(self._fleet.in_flight, target.deployment))
         rules = tuple(_rule(rule) for rule in config.rules)
         self.planner = Planner(self.directory, Strategies(self._fleet, clock), rules)
-        self.vitals = Vitals(catalogue.targets, clock, obstacles, self._fleet.breaker_state)
+        self.vitals = Vitals(
+            catalogue.targets, clock, obstacles, self._fleet.breaker_state, self._fleet.in_flight
+        )
 
     def dispatch(self, providers: Mapping[str, Provider], blobs: Blobs) -> Dispatch:
         """The handler that asks `providers`; `blobs` keep the choices of classifiers."""

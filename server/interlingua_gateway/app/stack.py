@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from interlingua_gateway.app.answers import AnswerPolicies
 from interlingua_gateway.app.budgets import BudgetPolicies
 from interlingua_gateway.app.ledger import LedgerPolicies
 from interlingua_gateway.app.limits import LimitPolicies
-from interlingua_gateway.core.call import Call, Handler
+from interlingua_gateway.core.call import Handler
 from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.core.ports import Policy
-from interlingua_gateway.core.reply import Reply
 from interlingua_gateway.policies.account import Account
 from interlingua_gateway.policies.observe import Observe
 from interlingua_gateway.policies.permit import Permit
@@ -58,12 +58,5 @@ def stack(chain: Sequence[Policy], innermost: Handler) -> Handler:
     """One handler that passes a call through `chain`, first to last, and then to `innermost`."""
     handler = innermost
     for policy in reversed(chain):
-        handler = _around(policy, handler)
+        handler = partial(policy, inner=handler)
     return handler
-
-
-def _around(policy: Policy, inner: Handler) -> Handler:
-    async def handle(call: Call) -> Reply:
-        return await policy(call, inner)
-
-    return handle

@@ -67,15 +67,17 @@ class Call:
     """One request: who asks, what is asked, until when, and what has become of it so far.
 
     `deadline` is in `Clock.monotonic()` seconds or None. The second half of the attributes is
-    written by the rooms that the call passes and read by the wire when it reports. `free` says
-    that the answer cost nothing upstream on behalf of this call: it came from the cache, or another
-    call pays for it. `defer` registers callbacks that run once, last in first out, however the
-    call ends.
+    written by the rooms that the call passes and read by the wire when it reports. `free` says that
+    the answer cost nothing upstream on behalf of this call: it came from the cache, or another call
+    pays for it. `bounded` says that whoever runs the call ends it at its deadline; for a fork
+    nobody does, because others may wait for it longer. `defer` registers callbacks that run once,
+    last in first out, however the call ends.
     """
 
     __slots__ = (
         "_deferred",
         "attempts",
+        "bounded",
         "cache_status",
         "caching",
         "caller",
@@ -126,6 +128,7 @@ class Call:
         self.method = method
         self.started = started
         self.deadline = deadline
+        self.bounded = True
         self.streaming = streaming
         self.routing = routing or Routing()
         self.caching = caching or Caching()
@@ -163,7 +166,7 @@ class Call:
 
         Nothing that became of this call is known to it, and nothing is deferred.
         """
-        return Call(
+        fork = Call(
             self.request if request is None else request,
             call_id=self.id,
             method=self.method,
@@ -179,6 +182,8 @@ class Call:
             metadata=self.metadata,
             trace=self.trace,
         )
+        fork.bounded = False
+        return fork
 
 
 class Attempt:

@@ -44,18 +44,13 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clock."""
 
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def time(self) -> float:
-        return time.time()
-
-    def random(self) -> float:
-        return random.random()
+    monotonic = staticmethod(time.monotonic)
+    time = staticmethod(time.time)
+    random = staticmethod(random.random)
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        loop = asyncio.get_running_loop()
-        return loop.call_later(max(0.0, when - time.monotonic()), callback)
+        # The loop's own time is time.monotonic() too.
+        return asyncio.get_running_loop().call_at(when, callback)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

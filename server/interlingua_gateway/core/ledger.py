@@ -97,12 +97,8 @@ class Journal(Protocol):
 class JournalWatch(Protocol):
     """What is told of the journal, for metrics. It must not raise or block."""
 
-    def waiting(self, records: int, size_bytes: int) -> None:
-        """So much is not in the database yet."""
-        ...
-
     def flushed(self, records: int, at_s: float) -> None:
-        """So many records are now, at `at_s` seconds since the epoch."""
+        """So many records are in the database now, at `at_s` seconds since the epoch."""
         ...
 
     def failed(self) -> None:

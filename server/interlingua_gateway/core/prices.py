@@ -62,7 +62,10 @@ class Cost(msgspec.Struct, frozen=True):
 
 def cost_of(usage: Usage, price: Price) -> Cost:
     """What `usage` costs under `price`."""
-    price = price.at(usage.service_tier).of_length(usage.input_tokens)
+    if usage.service_tier:
+        price = price.at(usage.service_tier)
+    if price.long_context:
+        price = price.of_length(usage.input_tokens)
     pico = _input_pico(usage, price) + _output_pico(usage, price)
     return Cost((pico + PICO_PER_NANO // 2) // PICO_PER_NANO, usage.estimated)
 

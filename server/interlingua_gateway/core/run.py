@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from types import TracebackType
 from typing import TypeVar
 
 from interlingua_gateway.core.call import Call, Handler, ending_of
@@ -26,7 +27,12 @@ async def run(
     """
     failure: BaseException | None = None
     try:
-        return await _served(call, handler, consume, clock)
+        with WithinDeadline(call, clock):
+            reply = await handler(call)
+            try:
+                return await consume(reply)
+            finally:
+                await reply.aclose()
     except BaseException as error:
         failure = error
         raise
@@ -34,33 +40,28 @@ async def run(
         call.end(ending_of(failure, clock.monotonic() - call.started))
 
 
-async def _served(
-    call: Call, handler: Handler, consume: Callable[[Reply], Awaitable[T]], clock: Clock
-) -> T:
-    async def work() -> T:
-        reply = await handler(call)
-        try:
-            return await consume(reply)
-        finally:
-            await reply.aclose()
+class WithinDeadline(Timeout):
+    """`with WithinDeadline(call, clock):` cancels what is inside when the call's deadline is spent.
 
-    return await within_deadline(call, work(), clock)
-
-
-async def within_deadline(call: Call, work: Awaitable[T], clock: Clock) -> T:
-    """The result of `work`, which is cancelled when the deadline of `call` is spent.
-
-    Raises:
-        CallerError: DEADLINE_EXCEEDED, which names the phase that spent the deadline.
+    It then raises CallerError: DEADLINE_EXCEEDED, which names the phase that spent the deadline.
     """
-    bound = Timeout(clock, call.deadline)
-    try:
-        with bound:
-            return await work
-    except TimeoutError as error:
-        if not bound.fired:
-            raise
-        raise deadline_exceeded(call) from error
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call, clock: Clock) -> None:
+        super().__init__(clock, call.deadline)
+        self._call = call
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            super().__exit__(kind, error, traceback)
+        except TimeoutError as spent:
+            raise deadline_exceeded(self._call) from spent
 
 
 def deadline_exceeded(call: Call) -> CallerError:

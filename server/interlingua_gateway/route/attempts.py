@@ -51,7 +51,11 @@ class Attempts:
         )
         record = Record(self._counts, call, attempt)
         try:
-            reply = await self._answer(attempt, attempt.first_event_bound_s(share_s))
+            bound_s = attempt.first_event_bound_s(share_s)
+            if _ends_before(call, record.started + bound_s):
+                reply = await self._providers[target.provider].open(attempt)
+            else:
+                reply = await self._answer(attempt, bound_s)
         except BaseException as error:
             call.phase = attempt.phase
             record.end(error)
@@ -116,6 +120,11 @@ class Opened:
         """Another one was faster: end the upstream."""
         self.record.lost()
         await self.reply.aclose()
+
+
+def _ends_before(call: Call, when: float) -> bool:
+    """Whether the call is ended before `when` by its own deadline."""
+    return call.bounded and call.deadline is not None and call.deadline < when
 
 
 def _within_limit(request: Request, target: Target) -> Request:

@@ -99,6 +99,10 @@ class Fleet:
             if provider is None or deployment.target.provider == provider:
                 deployment.breaker.configure(settings)
 
+    def in_flight(self, deployment: str) -> int:
+        """How many attempts are under way."""
+        return self._deployments[deployment].bulkhead.in_flight
+
     def breaker_state(self, deployment: str) -> str:
         """`closed`, `open` or `half_open`."""
         return str(self._deployments[deployment].breaker.state)

@@ -48,8 +48,6 @@ class Record:
         self.started = counts.clock.monotonic()
         self._ticket = self._deployment.breaker.begin(self.started)
         self._deployment.bulkhead.enter()
-        counts.vitals.began(target)
-        counts.metrics.began(target)
 
     def answered(self) -> None:
         """The first event is there."""

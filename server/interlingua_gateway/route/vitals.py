@@ -31,20 +31,20 @@ _NOT_ITS_FAULT: Final = frozenset(
 class _Recent:
     """One deployment: its last 128 attempts."""
 
-    __slots__ = ("attempts", "in_flight", "last_error", "last_error_at_s")
+    __slots__ = ("attempts", "last_error", "last_error_at_s")
 
     def __init__(self) -> None:
         self.attempts: deque[AttemptRecord] = deque(maxlen=WINDOW_ATTEMPTS)
-        self.in_flight = 0
         self.last_error = ""
         self.last_error_at_s: float | None = None
 
 
 class Vitals:
-    """Counts attempts as they begin and end, and tells how each deployment is.
+    """Keeps how attempts ended, and tells how each deployment is.
 
     `obstacles` gives for a provider what keeps it from serving at all, or an empty text;
-    `breaker_state` gives for a deployment the state of its circuit breaker.
+    `breaker_state` gives for a deployment the state of its circuit breaker, `in_flight` how many
+    attempts are under way there.
     """
 
     def __init__(
@@ -53,21 +53,18 @@ class Vitals:
         clock: Clock,
         obstacles: Mapping[str, Callable[[], str]] | None = None,
         breaker_state: Callable[[str], str] = lambda deployment: "",
+        in_flight: Callable[[str], int] = lambda deployment: 0,
     ) -> None:
         self._clock = clock
         self._obstacles = obstacles or {}
         self._breaker_state = breaker_state
+        self._in_flight = in_flight
         self._targets = {target.deployment: target for target in targets}
         self._recent = {name: _Recent() for name in self._targets}
 
-    def began(self, target: Target) -> None:
-        """An attempt at `target` has begun."""
-        self._recent[target.deployment].in_flight += 1
-
     def ended(self, target: Target, record: AttemptRecord) -> None:
-        """It has ended; to be called once for each `began`."""
+        """An attempt at `target` has ended."""
         recent = self._recent[target.deployment]
-        recent.in_flight -= 1
         if record.outcome is Outcome.CANCELLED or record.reason in _NOT_ITS_FAULT:
             return
         recent.attempts.append(record)
@@ -102,7 +99,7 @@ class Vitals:
             last_error_at_s=recent.last_error_at_s,
             latency=_percentiles(latencies),
             first_event=_percentiles(firsts),
-            in_flight=recent.in_flight,
+            in_flight=self._in_flight(target.deployment),
             breaker=breaker,
         )
 

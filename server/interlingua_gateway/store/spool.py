@@ -94,7 +94,6 @@ class Spool:
         self.waiting_bytes += len(data)
         if self._memory or not self._write(data):
             self._remember(data)
-        self._watch.waiting(self.waiting_records, self.waiting_bytes)
         self._woken()
 
     def on_append(self, woken: Callable[[], None]) -> None:
@@ -112,7 +111,6 @@ class Spool:
         self.waiting_records -= len(reading.records)
         self.waiting_bytes -= sum(HEADER.size + len(record) for _, record in reading.records)
         self._told_full = self._told_full and self.waiting_bytes >= self._max_bytes
-        self._watch.waiting(self.waiting_records, self.waiting_bytes)
 
     def neighbours(self) -> bool:
         """Whether there are folders of other processes; they may have ended."""

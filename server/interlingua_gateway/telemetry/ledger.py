@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from interlingua_gateway.telemetry.metrics import Metrics
+
+
+class Waiting(Protocol):
+    """How much is not in the database yet."""
+
+    @property
+    def waiting_records(self) -> int: ...
+
+    @property
+    def waiting_bytes(self) -> int: ...
 
 
 class LedgerMetrics:
@@ -16,13 +28,13 @@ class LedgerMetrics:
         self._failures = metrics.ledger_failures
         self._lost = metrics.ledger_lost
 
-    def waiting(self, records: int, size_bytes: int) -> None:
-        """So much is not in the database yet."""
-        self._waiting_records.set(records)
-        self._waiting_bytes.set(size_bytes)
+    def follow(self, waiting: Waiting) -> None:
+        """From now on what waits is asked of `waiting`, whenever somebody looks."""
+        self._waiting_records.set_function(lambda: waiting.waiting_records)
+        self._waiting_bytes.set_function(lambda: waiting.waiting_bytes)
 
     def flushed(self, records: int, at_s: float) -> None:
-        """So many records are now."""
+        """So many records are in the database now."""
         self._written.inc(records)
         self._last_flush.set(at_s)
 

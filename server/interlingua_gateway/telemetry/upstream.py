@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from prometheus_client import Histogram
+from prometheus_client import Counter, Histogram
 
 from interlingua_gateway.core.call import Call
 from interlingua_gateway.core.events import AttemptRecord, Decision, Outcome
@@ -20,30 +21,30 @@ class UpstreamMetrics:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._deployments: dict[str, _Children] = {}
+        self._outcomes: dict[str, Mapping[Outcome, Counter]] = {}
         self._durations: dict[tuple[str, str, str], Histogram] = {}
 
-    def began(self, target: Target) -> None:
-        """An attempt has begun."""
-        self._children(target).in_flight.inc()
+    def in_flight(self, target: Target, count: Callable[[], int]) -> None:
+        """How many attempts are under way is asked of `count`, whenever somebody looks."""
+        gauge = self._metrics.upstream_in_flight.labels(target.provider, target.deployment)
+        gauge.set_function(count)
 
     def ended(self, call: Call, target: Target, record: AttemptRecord) -> None:
-        """It has ended."""
-        children = self._children(target)
-        children.in_flight.dec()
-        children.outcomes[record.outcome].inc()
+        """An attempt has ended."""
+        self._outcomes_of(target)[record.outcome].inc()
         if record.outcome is Outcome.FAILED:
             labels = (target.provider, target.deployment, record.reason)
             self._metrics.errors.labels(*labels).inc()
         self._duration(operation_name(call), target, record.reason).observe(record.duration_s)
 
-    def _children(self, target: Target) -> _Children:
+    def _outcomes_of(self, target: Target) -> Mapping[Outcome, Counter]:
         """The series of a deployment, looked up once."""
-        children = self._deployments.get(target.deployment)
-        if children is None:
-            children = _Children(self._metrics, target)
-            self._deployments[target.deployment] = children
-        return children
+        found = self._outcomes.get(target.deployment)
+        if found is None:
+            labels = (target.provider, target.deployment)
+            found = {o: self._metrics.attempts.labels(*labels, str(o)) for o in Outcome}
+            self._outcomes[target.deployment] = found
+        return found
 
     def _duration(self, operation: str, target: Target, reason: str) -> Histogram:
         key = (operation, target.deployment, reason)
@@ -70,17 +71,6 @@ class UpstreamMetrics:
     def hedged(self, target: Target) -> None:
         """An attempt was started beside a slow one."""
         self._metrics.hedges.labels(target.provider, target.deployment).inc()
-
-
-class _Children:
-    """The series of one deployment."""
-
-    __slots__ = ("in_flight", "outcomes")
-
-    def __init__(self, metrics: Metrics, target: Target) -> None:
-        labels = (target.provider, target.deployment)
-        self.in_flight = metrics.upstream_in_flight.labels(*labels)
-        self.outcomes = {o: metrics.attempts.labels(*labels, str(o)) for o in Outcome}
 
 
 def operation_name(call: Call) -> str:

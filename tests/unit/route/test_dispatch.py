@@ -7,11 +7,17 @@ import itertools
 
 import pytest
 
+from interlingua_gateway.app.stack import stack
+from interlingua_gateway.core.aliases import Aliases
 from interlingua_gateway.core.call import Call
+from interlingua_gateway.core.clock import Tasks
 from interlingua_gateway.core.errors import CallerError, GatewayError, Reason
 from interlingua_gateway.core.events import Answer
 from interlingua_gateway.core.run import run
-from interlingua_gateway.core.target import Chains, Hedge
+from interlingua_gateway.core.target import Chains, Hedge, Timeouts
+from interlingua_gateway.policies.dedupe import Dedupe, DedupeRule
+from interlingua_gateway.policies.fingerprint import Fingerprints
+from interlingua_gateway.policies.flight import Flights
 from interlingua_gateway.providers.script import Fail, Hang, Say, Script, Wait
 from interlingua_gateway.route.backoff import Budget, RetrySettings
 from interlingua_gateway.route.breaker import BreakerSettings
@@ -199,6 +205,31 @@ async def test_a_stream_leaves_half_of_its_time_to_the_next_target(clock: Manual
     clock.advance(15.0)
     assert text(await task) == "I am b"
     assert call.attempts[0].reason == Reason.UPSTREAM_TIMEOUT
+
+
+async def test_an_answer_that_outlives_its_first_caller_is_still_bounded(
+    clock: ManualClock,
+) -> None:
+    """The first caller's deadline comes before the target's own bound, the second one's after."""
+    bounds = Timeouts(first_token_s=20.0)
+    stage = Stage(clock, model("m", target("a", timeouts=bounds)), scripts={"a": (Hang(),)})
+    tasks = Tasks()
+    dedupe = Dedupe(
+        Aliases({"m": DedupeRule(configuration="c")}), Flights(tasks, clock), Fingerprints()
+    )
+    handler = stack((dedupe,), stage.dispatch)
+    calls = [wishing("m", clock, streaming=True, deadline=clock.monotonic() + s) for s in (5, 60)]
+    waiting = [started(one, handler, collect, clock) for one in calls]
+    await clock.until_waiting(3)
+    for seconds, place, reason in (
+        (5, 0, Reason.DEADLINE_EXCEEDED), (15, 1, Reason.UPSTREAM_TIMEOUT),
+    ):  # fmt: skip
+        clock.advance(seconds)
+        with pytest.raises(GatewayError) as caught:
+            await waiting[place]
+        assert caught.value.reason is reason
+    assert (stage.in_flight, clock.waiting) == (0, 0)
+    await tasks.aclose()
 
 
 async def test_a_full_target_is_passed_over(clock: ManualClock) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from interlingua_gateway.core.events import AttemptRecord, Outcome
 from interlingua_gateway.core.target import Target
+from interlingua_gateway.route.breaker import BreakerSettings
+from interlingua_gateway.route.fleet import Fleet
 from interlingua_gateway.route.vitals import WINDOW_ATTEMPTS, Vitals
 
 TARGET = Target(deployment="d", provider="p", model="m", label="d")
@@ -17,7 +19,6 @@ def record(outcome: Outcome = Outcome.OK, reason: str = "", seconds: float = 1.0
 
 def attempts(vitals: Vitals, *records: AttemptRecord) -> None:
     for one in records:
-        vitals.began(TARGET)
         vitals.ended(TARGET, one)
 
 
@@ -90,9 +91,10 @@ def test_an_obstacle_makes_it_unhealthy_and_is_told(clock):
 
 
 def test_what_is_under_way_is_counted(clock):
-    vitals = Vitals([TARGET], clock)
-    vitals.began(TARGET)
-    vitals.began(TARGET)
+    fleet = Fleet([TARGET], BreakerSettings())
+    vitals = Vitals([TARGET], clock, {}, fleet.breaker_state, fleet.in_flight)
+    fleet.of(TARGET).bulkhead.enter()
+    fleet.of(TARGET).bulkhead.enter()
     assert vitals.conditions()[0].in_flight == 2
-    vitals.ended(TARGET, record())
+    fleet.of(TARGET).bulkhead.leave()
     assert vitals.conditions()[0].in_flight == 1

@@ -22,7 +22,7 @@ from interlingua_gateway.store.sql.operations import store_operations
 from tests.support.ledger import counted, ids, operation, spooled
 from tests.support.manual_clock import ManualClock
 from tests.support.postgres_server import postgres_server
-from tests.unit.store.test_spool import Spools
+from tests.unit.store.test_spool import Spools, waits
 
 KIND = RecordKind.OPERATION
 
@@ -46,7 +46,7 @@ async def test_everything_is_carried_over_in_batches(database: Database, spools:
         spool.append(KIND, record)
     await flush_of(spool, database, spools).own()
     assert spools.watch.flushes == [BATCH, BATCH, 5]
-    assert spools.watch.waits == (0, 0)
+    assert waits(spool) == (0, 0)
     assert await ids(database) == [each.id for each in many]
     assert (await counted(database))["operations"] == len(many)
 
@@ -93,7 +93,7 @@ async def test_a_record_that_cannot_be_taken_is_set_aside(
     assert len(aside) == 2 * HEADER.size + len(b"nonsense" + b"nobody takes it")
     lines = [line for line in caplog.records if line.name == "interlingua.ledger"]
     assert [line.fields["kind"] for line in lines] == [1, 2]
-    assert spools.watch.waits == (0, 0)
+    assert waits(spool) == (0, 0)
 
 
 async def test_a_value_that_the_database_refuses_takes_no_other_with_it(

@@ -25,13 +25,9 @@ class Watch:
     """Remembers what it was told."""
 
     def __init__(self) -> None:
-        self.waits = (0, 0)
         self.flushes: list[int] = []
         self.failures = 0
         self.losses = 0
-
-    def waiting(self, records: int, size_bytes: int) -> None:
-        self.waits = (records, size_bytes)
 
     def flushed(self, records: int, at_s: float) -> None:
         self.flushes.append(records)
@@ -103,15 +99,19 @@ def inherited(spool: Spool) -> list[bytes]:
     return found
 
 
+def waits(spool: Spool) -> tuple[int, int]:
+    return spool.waiting_records, spool.waiting_bytes
+
+
 def test_records_come_back_in_their_order_and_once(spools: Spools) -> None:
     spool = spools.new()
     append(spool, b"a", b"", b"c" * 100_000)
     spool.append(RecordKind.FEEDBACK, b"d")
-    assert spools.watch.waits == (4, 4 * HEADER.size + 100_002)
+    assert waits(spool) == (4, 4 * HEADER.size + 100_002)
     reading = spool.own.read(10, spool.written)
     assert [kind for kind, _ in reading.records] == [1, 1, 1, 2]
     assert drain(spool) == [b"a", b"", b"c" * 100_000, b"d"]
-    assert spools.watch.waits == (0, 0)
+    assert waits(spool) == (0, 0)
     append(spool, b"e")
     assert drain(spool) == [b"e"]
 
@@ -218,7 +218,7 @@ def test_a_full_disk_keeps_records_in_memory_and_refuses(
         append(spool, b"b" * 30, b"c")
         with pytest.raises(PolicyError):
             spool.check()
-        assert spools.watch.waits[0] == 3
+        assert spool.waiting_records == 3
         assert spool.own.path(1).stat().st_size == spool.written.offset
         assert not spool.catch_up()
     finally:

@@ -20,7 +20,7 @@ from interlingua_gateway.core.errors import (
 from interlingua_gateway.core.events import Answer
 from interlingua_gateway.core.ids import operation_id
 from interlingua_gateway.core.reply import Reply, Start
-from interlingua_gateway.core.run import run, within_deadline
+from interlingua_gateway.core.run import WithinDeadline, run
 from interlingua_gateway.core.types import CountRequest
 from interlingua_gateway.wire.grpc import decode, decode_wishes, encode
 from interlingua_gateway.wire.grpc.exchange import Exchange, Write
@@ -74,7 +74,8 @@ class GatewayMethods:
             # The call is settled and recorded: now the caller may know that its answer is whole.
             call.phase = Phase.DELIVERY
             last = writer.completed(self._clock.monotonic() - call.started)
-            await within_deadline(call, last, self._clock)
+            with WithinDeadline(call, self._clock):
+                await last
         except GatewayError as error:
             if writer.sent:
                 error.metadata["events_sent"] = str(writer.sent)
