@@ -218,8 +218,11 @@ async def test_an_answer_that_outlives_its_first_caller_is_still_bounded(
         Aliases({"m": DedupeRule(configuration="c")}), Flights(tasks, clock), Fingerprints()
     )
     handler = stack((dedupe,), stage.dispatch)
-    calls = [wishing("m", clock, streaming=True, deadline=clock.monotonic() + s) for s in (5, 60)]
-    waiting = [started(one, handler, collect, clock) for one in calls]
+    waiting = []
+    for seconds in (5, 60):
+        one = wishing("m", clock, streaming=True, deadline=clock.monotonic() + seconds)
+        waiting.append(started(one, handler, collect, clock))
+        await until(lambda: stage.upstream.asked == ["a"])
     await clock.until_waiting(3)
     for seconds, place, reason in (
         (5, 0, Reason.DEADLINE_EXCEEDED), (15, 1, Reason.UPSTREAM_TIMEOUT),
