@@ -35,6 +35,9 @@ def test_check_accepts_a_right_file(bare: Cli, tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "is right" in result.stderr
     assert bare("config", "check", INTERLINGUA_CONFIG=str(file)).exit_code == 0
+    assert bare("config", "check", "-c", str(file)).stderr == result.stderr
+    wrong = {"INTERLINGUA_CONFIG": str(tmp_path / "none.yaml")}
+    assert bare("config", "check", str(file), **wrong).stderr == result.stderr
 
 
 def test_show_masks_secrets_and_names_origins(bare: Cli) -> None:
