@@ -1,6 +1,8 @@
 """call, chat, embed, models and health, against a real gateway."""
 
 import json
+import os
+import pty
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,18 @@ def test_call_writes_the_answer_and_nothing_else(cli: Cli) -> None:
 def test_call_reads_standard_input(cli: Cli, flags: list[str]) -> None:
     assert cli("call", *flags, stdin="from a file\n").stdout == "from a file\n"
     assert cli("call", *flags, "This:", "-", stdin="a file\n").stdout == "This: a file\n"
+
+
+def test_a_person_is_told_that_input_is_waited_for(address: str) -> None:
+    ours, theirs = pty.openpty()
+    with start("call", "--address", address, stdin=theirs) as process:
+        assert process.stderr is not None
+        assert "Ctrl-D" in process.stderr.readline()
+        os.write(ours, b"typed\n\x04")
+        said, _ = process.communicate(timeout=20)
+    os.close(ours)
+    os.close(theirs)
+    assert said == "typed\n"
 
 
 def test_call_takes_a_model_and_options(cli: Cli) -> None:
