@@ -28,6 +28,15 @@ def test_check_names_every_problem(bare: Cli, tmp_path: Path) -> None:
         assert place in result.stderr
 
 
+def test_check_looks_into_scripts(bare: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("providers: {stage: {kind: scripted, script: {a: [{do: wait, second: 1}]}}}")
+    result = bare("config", "check", str(file))
+    assert result.exit_code == 2
+    assert "providers.stage.script: The script of 'a' is not valid" in result.stderr
+    assert "`second`" in result.stderr
+
+
 def test_check_accepts_a_right_file(bare: Cli, tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("http: {listen: null}")
