@@ -9,7 +9,8 @@ from urllib.parse import unquote
 import pytest
 from google.rpc import status_pb2
 
-from tests.house.tree import ROOT, files
+from interlingua_gateway.config.load import load
+from tests.house.tree import ROOT, SERVER, files
 
 # Hosts of package registries by the names that such hosts have, and folders of one machine.
 HOST = re.compile(
@@ -19,6 +20,10 @@ HOST = re.compile(
 MACHINE = re.compile(r"(?<![\w./-])/(?:home/\w|root/|opt/wheels|work/)")
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)(?:\s+\"[^\"]*\")?\)")
 HEADING = re.compile(r"^#{1,6}\s+(?P<title>.+?)\s*#*$", re.MULTILINE)
+BLOCK = re.compile(r"^```(?P<language>[a-z]+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+METRIC = re.compile(
+    r"`((?:interlingua(?!_gateway\b)|grpc_server|gen_ai_(?:client|server))_[a-z_]*[a-z])(?:\{[^`]*\})?`"
+)
 CODE = re.compile(r"^(?P<fence>```+|~~~+).*?^(?P=fence)[ \t]*$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 
@@ -95,6 +100,71 @@ def test_broken_links_are_seen(tmp_path: Path) -> None:
     assert broken_links(document, "`[a](gone.md)`\n```\n[a](gone.md)\n```\n") == []
     assert broken_links(document, "[a](gone.md)")
     assert broken_links(document, "[a](a.md#three)")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of a Markdown text in `language`."""
+    return [match["code"] for match in BLOCK.finditer(text) if match["language"] == language]
+
+
+def configurations() -> list[tuple[str, str]]:
+    """Each configuration that the documents show, and where."""
+    return [
+        (f"{path.relative_to(ROOT)}, block {number}", code)
+        for path, text in texts()
+        if path.suffix == ".md"
+        for number, code in enumerate(blocks(text, "yaml"), 1)
+    ]
+
+
+@pytest.mark.parametrize(("place", "code"), configurations(), ids=lambda value: str(value)[:40])
+def test_shown_configurations_are_right(place: str, code: str, tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(code)
+    needed = set(re.findall(r"\benv:([A-Z_]+)", code)) | {"OPENAI_API_KEY"}
+    environment = dict.fromkeys(needed, "0123456789abcdef" * 4)
+    found = load(file, {**environment, "HOME": str(tmp_path)})
+    assert found.config.models, place
+
+
+def test_configurations_are_found() -> None:
+    places = {place.partition(",")[0] for place, _ in configurations()}
+    assert places >= {"README.md", "docs/configuration.md", "docs/operations.md"}
+    assert blocks("```yaml\na: 1\n```\n\n```sh\nb\n```\n", "yaml") == ["a: 1\n"]
+
+
+def test_named_metrics_exist() -> None:
+    sources = "".join(text for path, text in texts() if path.is_relative_to(SERVER))
+    named = {
+        (name, str(path.relative_to(ROOT)))
+        for path, text in texts()
+        if path.suffix == ".md"
+        for name in METRIC.findall(text)
+    }
+    assert named
+    unknown = [(name, place) for name, place in named if f'"{_declared(name)}"' not in sources]
+    assert not unknown, unknown
+
+
+def _declared(metric: str) -> str:
+    """The name under which the source declares it."""
+    return metric.removesuffix("_total").removesuffix("_bucket").removesuffix("_count")
+
+
+def test_every_document_is_in_the_index() -> None:
+    index = (ROOT / "docs/README.md").read_text("utf-8")
+    missing = [path.name for path in (ROOT / "docs").glob("*.md") if f"({path.name})" not in index]
+    assert missing == ["README.md"]
+
+
+def test_decisions_bear_the_number_and_the_title_of_the_index() -> None:
+    index = (ROOT / "docs/adr/README.md").read_text("utf-8")
+    for path in sorted((ROOT / "docs/adr").glob("0*.md")):
+        number, _, title = (
+            path.read_text("utf-8").partition("\n")[0].removeprefix("# ").partition(". ")
+        )
+        assert number == str(int(path.name[:4])), path.name
+        assert f"{number}. [{title}]({path.name})" in index
 
 
 def test_versions_agree_and_the_changelog_knows_them() -> None:

@@ -154,7 +154,8 @@ class LedgerPolicies:
         while True:
             try:
                 removed = await retention.sweep()
-                log.info("old records are removed", extra={"fields": {"rows": removed}})
+                if removed:
+                    log.info("old records are removed", extra={"fields": {"rows": removed}})
             except GatewayError as error:
                 fields = {"error": type(error).__name__}
                 log.warning("old records could not be removed", extra={"fields": fields})

@@ -71,6 +71,22 @@ def store_secrets(config: Config) -> tuple[str, ...]:
     return () if password is None else (password.reveal(),)
 
 
+async def redis_version(config: Config, clock: Clock) -> str:
+    """The version of the configured Redis, such as `7.2.4`.
+
+    Raises:
+        GatewayError: it does not answer in time, or its library is missing. Where Redis said why,
+            that is the cause.
+    """
+    link = _link(config, clock)
+    assert link is not None, "only where Redis is configured"
+    try:
+        facts = await link.do(lambda client: client.info("server"))
+    finally:
+        await link.aclose()
+    return str(facts["redis_version"])
+
+
 def _link(config: Config, clock: Clock) -> RedisLink | None:
     if config.redis is None:
         return None

@@ -21,7 +21,7 @@ from interlingua.jsonform import to_json
 from interlingua_gateway.cli.connection import connected
 from interlingua_gateway.cli.failure import MISUSED, CommandError, stderr
 from interlingua_gateway.cli.options import Gateway, Question
-from interlingua_gateway.cli.text import end_line, write
+from interlingua_gateway.cli.text import end_line, read, write
 
 
 def run(gateway: Gateway, question: Question, *, as_json: bool, stream: bool) -> None:
@@ -98,7 +98,7 @@ def summarize(result: GenerateResult) -> None:
 
 def _messages(question: Question) -> list[Message]:
     words = question.prompt or ("-",)
-    text = " ".join(sys.stdin.read().strip() if word == "-" else word for word in words).strip()
+    text = " ".join(read().strip() if word == "-" else word for word in words).strip()
     if not text and not question.images:
         raise CommandError(
             "There is nothing to ask.",

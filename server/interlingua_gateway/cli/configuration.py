@@ -12,6 +12,8 @@ from interlingua_gateway.config.load import Loaded, load
 from interlingua_gateway.config.problems import ConfigError
 from interlingua_gateway.config.schema import json_schema
 from interlingua_gateway.config.show import lines
+from interlingua_gateway.core.errors import InternalError
+from interlingua_gateway.providers.script import scripts_of
 
 MAX_COLUMN = 60
 
@@ -44,6 +46,12 @@ def loaded(file: Path | None, overrides: dict[str, tuple[str, str]] | None = Non
 def check(file: Path | None) -> None:
     """Say that the configuration is right, or raise CommandError with all that is wrong."""
     found = loaded(file)
+    for provider, entry in found.config.providers.items():
+        try:
+            scripts_of(entry.script)
+        except InternalError as error:
+            told = f"providers.{provider}.script: {error.message}"
+            raise CommandError(told, exit_code=MISUSED) from None
     where = found.file or "The configuration without a file"
     providers, models = len(found.config.providers), len(found.config.models)
     stderr().print(f"{where} is right: providers: {providers}, models: {models}.", markup=False)

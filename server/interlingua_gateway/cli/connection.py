@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -9,11 +10,13 @@ from typing import Final
 from interlingua import (
     TLS,
     AuthenticationError,
+    BudgetExceededError,
     Client,
     DeadlineExceededError,
     InterlinguaError,
     NotFoundError,
     PermissionDeniedError,
+    RateLimitedError,
     StreamBrokenError,
     UnavailableError,
 )
@@ -25,13 +28,14 @@ from interlingua_gateway.config.environment import (
     CA_FILE_VARIABLE,
 )
 
-_LISTS: Final = {
-    "model": "models",
-    "budget": "budgets list",
-    "api_key": "keys list",
-    "tenant": "tenants list",
+_WAYS_ON: Final = {
+    "model": "`interlingua models` lists what there is. A provider without a key, or one that the "
+    "configuration does not name, serves none: `interlingua doctor` shows which keys are found.",
+    "budget": "`interlingua budgets list` lists what there is.",
+    "api_key": "`interlingua keys list` lists what there is.",
+    "tenant": "`interlingua tenants put` makes one; `interlingua tenants list` lists them.",
 }
-"""The commands that list each kind of resource."""
+"""What to do where there is no resource of a kind."""
 
 
 @contextmanager
@@ -56,30 +60,51 @@ def connected(gateway: Gateway) -> Iterator[Client]:
 
 
 def describe(error: InterlinguaError) -> str:
-    """What failed, in one line, with the fields that are to blame."""
+    """What failed, in one line, with the fields that are to blame; of limits and budgets the
+    message says it already."""
+    told = error.message or error.code.name
+    if isinstance(error, RateLimitedError | BudgetExceededError):
+        return told
     blamed = [f"{v.subject}: {v.description}" for v in error.violations]
-    extra = [line for line in blamed if line not in error.message]
-    return "; ".join([error.message or error.code.name, *extra])
+    return "; ".join([told, *(line for line in blamed if line not in told)])
 
 
 def _advice(error: InterlinguaError, gateway: Gateway) -> str:
     if isinstance(error, UnavailableError) and not error.reason:
-        return (
-            f"No gateway answers at {gateway.address}. Start one with `interlingua serve`, or say "
-            f"where it is with --address or {ADDRESS_VARIABLE}. If it speaks TLS, add --tls, or "
-            f"--ca-file (or {CA_FILE_VARIABLE}) with the certificates to trust."
-        )
+        return _no_connection(gateway)
     if error.retry_after_s is not None:
-        return f"Try again in {error.retry_after_s:g} s."
+        return f"Try again in {math.ceil(error.retry_after_s * 10) / 10:g} s."
     if isinstance(error, AuthenticationError):
-        return f"Set {API_KEY_VARIABLE} to a key of this gateway, or give --api-key."
+        return (
+            f"Set {API_KEY_VARIABLE} to a key of this gateway, or give --api-key. The first key is "
+            "made with the one that auth.admin_key of its configuration refers to."
+        )
     if isinstance(error, PermissionDeniedError):
-        return "A key with more rights is needed: `interlingua keys create` makes one."
+        return (
+            "A key with more rights is needed: an administrator makes one with `interlingua keys "
+            "create --scope ...`."
+        )
     if isinstance(error, NotFoundError):
-        kind = error.resource.type if error.resource is not None else "model"
-        return f"`interlingua {_LISTS[kind]}` lists what there is." if kind in _LISTS else ""
+        return _WAYS_ON.get(error.resource.type if error.resource is not None else "model", "")
     if isinstance(error, DeadlineExceededError):
         return "Give it more time with --timeout."
     if isinstance(error, StreamBrokenError):
         return "What was written above is not the whole answer."
     return f"Operation {error.operation_id}" if error.operation_id else ""
+
+
+def _no_connection(gateway: Gateway) -> str:
+    start = (
+        f"No gateway answers at {gateway.address}. Start one with `interlingua serve`, or say "
+        f"where it is with --address or {ADDRESS_VARIABLE}. "
+    )
+    if gateway.tls or gateway.ca_file is not None:
+        return (
+            f"{start}If it does not speak TLS, leave out --tls and --ca-file (and "
+            f"{CA_FILE_VARIABLE}); if its certificate is of an authority of your own, name that "
+            "one's with --ca-file."
+        )
+    return (
+        f"{start}If it speaks TLS, add --tls, or --ca-file (or {CA_FILE_VARIABLE}) with the "
+        "certificates to trust."
+    )

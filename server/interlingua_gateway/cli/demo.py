@@ -70,6 +70,7 @@ def run(choices: Choices) -> None:
     display = Display(config, instructive=False)
     try:
         run_loop(_live(config, display))
+        display.on_event("stopped", {})
     finally:
         display.close()
 

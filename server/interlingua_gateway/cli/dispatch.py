@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Final
 
 from interlingua_gateway.cli.failure import told
+
+GRPC_LOG: Final = "GRPC_VERBOSITY"
+"""What gRPC's core writes to stderr in a form of its own; it reads this when it is imported."""
 
 
 def run(command: str, *arguments: object, **options: object) -> None:
     """Call `command` of this room, such as `configuration.show`; `serve` means `serve.run`.
 
-    A failure that is known ends the process with a line of text and an exit code.
+    A failure that is known ends the process with a line of text and an exit code. Of gRPC's core
+    errors are shown, unless the environment asks for more: each failed TLS handshake would be a
+    line among the answers of a command and the JSON of a gateway's log.
     """
+    environment = import_module("interlingua_gateway.config.environment").process_environment()
+    environment.setdefault(GRPC_LOG, "ERROR")
     module, _, function = command.partition(".")
     with told():
         imported = import_module(f"interlingua_gateway.cli.{module}")

@@ -18,15 +18,19 @@ import msgspec
 from rich.console import Console
 
 from interlingua_gateway.app.database import schema_version
+from interlingua_gateway.app.stores import redis_version
 from interlingua_gateway.cli.configuration import loaded
 from interlingua_gateway.cli.failure import CommandError
 from interlingua_gateway.config.known import KNOWN
 from interlingua_gateway.config.load import Loaded
 from interlingua_gateway.config.tree import Config
-from interlingua_gateway.core.errors import GatewayError
+from interlingua_gateway.core.clock import SystemClock
+from interlingua_gateway.core.errors import GatewayError, InternalError
 from interlingua_gateway.providers.local.weights import find_weights
+from interlingua_gateway.store.sql.failures import DatabaseDown
 
 OLDEST_PYTHON: Final = (3, 11)
+OLDEST_REDIS: Final = 7
 MALICIOUS: Final = ("1.82.7", "1.82.8", "1.107.")
 """Releases of litellm that stole credentials."""
 
@@ -77,6 +81,8 @@ def _findings(file: Path | None) -> Iterator[Finding]:
     yield _data_dir(found.config.data_dir)
     if found.config.database.url is not None:
         yield _postgresql(found.config)
+    if found.config.redis is not None:
+        yield _redis(found.config)
     for address in found.config.server.listen:
         yield _address(address, "gRPC")
     if found.config.http.listen is not None:
@@ -147,11 +153,26 @@ def _data_dir(path: Path) -> Finding:
 def _postgresql(config: Config) -> Finding:
     try:
         version = asyncio.run(schema_version(config))
+    except DatabaseDown as error:
+        return Finding(Verdict.BAD, "PostgreSQL", f"it does not answer: {error.why}")
     except GatewayError as error:
-        advice = f"{error.message} See the section database"
-        return Finding(Verdict.BAD, "PostgreSQL", advice)
+        return Finding(Verdict.BAD, "PostgreSQL", error.message)
     described = f"its schema is {version}" if version else "empty; a gateway makes its schema"
     return Finding(Verdict.GOOD, "PostgreSQL", described)
+
+
+def _redis(config: Config) -> Finding:
+    """A gateway runs without it, so what is wrong with it is only missing."""
+    try:
+        version = asyncio.run(redis_version(config, SystemClock()))
+    except InternalError as error:
+        return Finding(Verdict.BAD, "Redis", error.message)
+    except GatewayError as error:
+        why = str(error.__cause__ or "") or "it takes too long"
+        return Finding(Verdict.MISSING, "Redis", f"not used, because it does not answer: {why}")
+    if int(version.partition(".")[0]) < OLDEST_REDIS:
+        return Finding(Verdict.BAD, "Redis", f"{version}; {OLDEST_REDIS}.0 or later is needed")
+    return Finding(Verdict.GOOD, "Redis", version)
 
 
 def _address(address: str, subject: str) -> Finding:

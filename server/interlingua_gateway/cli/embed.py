@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 
 from interlingua_gateway.cli.connection import connected
 from interlingua_gateway.cli.failure import MISUSED, CommandError
 from interlingua_gateway.cli.options import Gateway
-from interlingua_gateway.cli.text import write
+from interlingua_gateway.cli.text import read, write
 
 SHOWN = 4
 
 
 def run(gateway: Gateway, texts: tuple[str, ...], *, model: str | None, as_json: bool) -> None:
     """Write a line for each text: the beginning of its vector, or all of it as JSON."""
-    given = texts or tuple(line for line in sys.stdin.read().splitlines() if line.strip())
+    given = texts or tuple(line for line in read().splitlines() if line.strip())
     if not given:
         raise CommandError(
             "There is nothing to embed.",

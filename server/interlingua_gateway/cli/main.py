@@ -241,12 +241,12 @@ def invalidate(
 @config_app.command()
 def check(
     file: Annotated[
-        Path | None,
-        typer.Argument(envvar="INTERLINGUA_CONFIG", help="A YAML file; none for the defaults."),
+        Path | None, typer.Argument(metavar="FILE", help="The same as --config FILE.")
     ] = None,
+    config: ConfigFile = None,
 ) -> None:
     """Check a file together with the environment. Exit code 2 means that it has problems."""
-    run("configuration.check", file)
+    run("configuration.check", file or config)
 
 
 @config_app.command()

@@ -10,6 +10,7 @@ from interlingua_gateway.cli.configuration import loaded
 from interlingua_gateway.cli.failure import CommandError
 from interlingua_gateway.cli.text import write
 from interlingua_gateway.core.errors import GatewayError
+from interlingua_gateway.store.sql.failures import DatabaseDown
 
 
 def run(file: Path | None) -> None:
@@ -21,6 +22,11 @@ def run(file: Path | None) -> None:
     config = loaded(file).config
     try:
         before, after = asyncio.run(migrate(config))
+    except DatabaseDown as error:
+        raise CommandError(
+            f"The database does not answer: {error.why}",
+            advice="Look at the section database; `interlingua doctor` tries it too.",
+        ) from None
     except GatewayError as error:
         raise CommandError(
             error.message,

@@ -121,6 +121,7 @@ _SENTENCES: Mapping[str, str] = {
     "http": "metrics   http://{address}/metrics",
     "ready": "ready",
     "draining": "draining, open calls: {calls} (Ctrl-C again ends them)",
+    "stopped": "stopped",
 }
 
 
@@ -130,6 +131,7 @@ def run(choices: Choices) -> None:
     display = Display(config) if for_people(config) else Journal()
     try:
         run_loop(serve(config, on_event=display.on_event))
+        display.on_event("stopped", {})
     finally:
         display.close()
 

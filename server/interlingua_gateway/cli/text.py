@@ -1,13 +1,22 @@
-"""What a model wrote, safe for a terminal."""
+"""What is asked on standard input, and what a model wrote, safe for a terminal."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
 
+from interlingua_gateway.cli.failure import stderr
+
 CONTROLS: Mapping[int, None] = dict.fromkeys(
     code for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
 )
+
+
+def read() -> str:
+    """All of stdin; who sits at a terminal is told that it is waited for."""
+    if sys.stdin.isatty():
+        stderr().print("Type it here; Ctrl-D on a line of its own ends it.", style="dim")
+    return sys.stdin.read()
 
 
 def write(text: str) -> None:

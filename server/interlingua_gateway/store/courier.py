@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from interlingua_gateway.core.clock import Clock, Timeout
 from interlingua_gateway.core.ledger import JournalWatch
 from interlingua_gateway.store.spool import Spool
+from interlingua_gateway.store.sql.failures import DatabaseDown
 
 FIRST_BACKOFF_S: Final = 0.5
 LONGEST_BACKOFF_S: Final = 15.0
@@ -90,7 +91,8 @@ class Courier:
                 await flush.inherited()
                 self._inherit_at = self._clock.monotonic() + INHERIT_EVERY_S
         except Exception as error:  # noqa: BLE001 - a task's root: what it carries must not be lost
-            self._failed(type(error).__name__)
+            why = error.why if isinstance(error, DatabaseDown) else ""
+            self._failed(type(error).__name__, why)
             # It may take long: a power failure in the meantime must not lose it either.
             await asyncio.to_thread(self._spool.sync)
             return False
@@ -105,9 +107,9 @@ class Courier:
             await self._clock.sleep(delay_s * (0.5 + self._clock.random() / 2))
             delay_s = min(2 * delay_s, LONGEST_BACKOFF_S)
 
-    def _failed(self, error: str) -> None:
+    def _failed(self, error: str, why: str = "") -> None:
         self._watch.failed()
         if not self._failing:
-            fields = {"error": error, "records": self._spool.waiting_records}
+            fields = {"error": error, "why": why, "records": self._spool.waiting_records}
             log.warning("the database takes no records", extra={"fields": fields})
             self._failing = True

@@ -79,6 +79,8 @@ async def test_error_with_details(client, script):
     assert error.operation_id == "01J"
     assert error.violations == (Violation("messages[0].role", "must be set"),)
     assert str(error) == "ERROR_REASON_INVALID_REQUEST: no; messages[0].role: must be set"
+    error.message = "messages[0].role: must be set"
+    assert str(error) == "ERROR_REASON_INVALID_REQUEST: messages[0].role: must be set"
 
 
 async def test_rate_limit_is_not_retried(client, script):

@@ -76,11 +76,11 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     return run
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+def start(*arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
     """The command in a process of its own, which a log reader watches."""
     return subprocess.Popen(
         [sys.executable, "-c", RUN, *arguments],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -28,6 +28,15 @@ def test_check_names_every_problem(bare: Cli, tmp_path: Path) -> None:
         assert place in result.stderr
 
 
+def test_check_looks_into_scripts(bare: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("providers: {stage: {kind: scripted, script: {a: [{do: wait, second: 1}]}}}")
+    result = bare("config", "check", str(file))
+    assert result.exit_code == 2
+    assert "providers.stage.script: The script of 'a' is not valid" in result.stderr
+    assert "`second`" in result.stderr
+
+
 def test_check_accepts_a_right_file(bare: Cli, tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("http: {listen: null}")
@@ -35,6 +44,9 @@ def test_check_accepts_a_right_file(bare: Cli, tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "is right" in result.stderr
     assert bare("config", "check", INTERLINGUA_CONFIG=str(file)).exit_code == 0
+    assert bare("config", "check", "-c", str(file)).stderr == result.stderr
+    wrong = {"INTERLINGUA_CONFIG": str(tmp_path / "none.yaml")}
+    assert bare("config", "check", str(file), **wrong).stderr == result.stderr
 
 
 def test_show_masks_secrets_and_names_origins(bare: Cli) -> None:

@@ -86,6 +86,7 @@ def test_without_a_key(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused.exit_code == 1
     assert "scope `admin`" in refused.stderr
     assert "--api-key" in refused.stderr
+    assert "auth.admin_key" in refused.stderr, "the way to the first key"
     health = cli("health")
     assert health.exit_code == 0
     assert "a key of this gateway shows more" in health.stdout

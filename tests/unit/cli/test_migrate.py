@@ -13,6 +13,7 @@ from interlingua_gateway.config.load import load
 from interlingua_gateway.core.errors import InternalError
 from interlingua_gateway.store.sql.schema import head
 from tests.support.postgres_server import PostgresServer
+from tests.support.redis_server import redis_server
 from tests.unit.cli.conftest import Cli
 
 
@@ -38,7 +39,8 @@ def test_a_database_that_is_away_is_told(bare: Cli, tmp_path: Path) -> None:
     file = configured(tmp_path, f"postgresql:///name?host={tmp_path}")
     result = bare("migrate", "--config", str(file))
     assert result.exit_code == 1
-    assert "database does not answer" in result.output
+    assert "database does not answer: " in result.output
+    assert "No such file or directory" in result.output, "what the driver says"
     assert "Traceback" not in result.output
 
 
@@ -52,7 +54,18 @@ def test_the_doctor_looks_at_the_database(
     file = configured(tmp_path, f"postgresql:///name?host={tmp_path}")
     result = bare("doctor", "--config", str(file))
     assert result.exit_code == 1
-    assert "database does not answer" in result.output
+    assert "PostgreSQL     it does not answer: " in result.output
+    assert "No such file or directory" in " ".join(result.output.split())
+
+
+def test_the_doctor_looks_at_redis(bare: Cli, tmp_path: Path) -> None:
+    file = configured(tmp_path, None)
+    with redis_server() as server:
+        file.write_text(f"{file.read_text()}redis: {{url: '{server.url}'}}\n")
+        assert "ok  Redis          " in bare("doctor", "--config", str(file)).output
+        server.kill()
+        away = bare("doctor", "--config", str(file))
+    assert "--  Redis          not used, because it does not answer: Error 2" in away.output
 
 
 def test_a_missing_library_is_told_at_start(

@@ -30,6 +30,7 @@ def test_serve_says_where_it_listens_and_drains(file: Path) -> None:
         assert process.returncode == 0
         assert out == ""
         assert '"message":"draining","calls":"0"' in rest
+        assert rest.endswith('"message":"stopped"}\n')
         assert "Traceback" not in rest
 
 

@@ -1,11 +1,13 @@
 """call, chat, embed, models and health, against a real gateway."""
 
 import json
+import os
+import pty
 from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import Cli
+from tests.unit.cli.conftest import Cli, start
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763f8cf"
@@ -22,6 +24,18 @@ def test_call_writes_the_answer_and_nothing_else(cli: Cli) -> None:
 def test_call_reads_standard_input(cli: Cli, flags: list[str]) -> None:
     assert cli("call", *flags, stdin="from a file\n").stdout == "from a file\n"
     assert cli("call", *flags, "This:", "-", stdin="a file\n").stdout == "This: a file\n"
+
+
+def test_a_person_is_told_that_input_is_waited_for(address: str) -> None:
+    ours, theirs = pty.openpty()
+    with start("call", "--address", address, stdin=theirs) as process:
+        assert process.stderr is not None
+        assert "Ctrl-D" in process.stderr.readline()
+        os.write(ours, b"typed\n\x04")
+        said, _ = process.communicate(timeout=20)
+    os.close(ours)
+    os.close(theirs)
+    assert said == "typed\n"
 
 
 def test_call_takes_a_model_and_options(cli: Cli) -> None:
@@ -59,8 +73,8 @@ def test_call_sends_images_and_schemas(cli: Cli, tmp_path: Path) -> None:
         (["call", "--image", __file__, "x"], 2, "does not look like an image"),
         (["call", "--timeout", "-1", "x"], 2, "timeout_s must be a positive number"),
         (["call", "--address", "unix:/nowhere.sock", "x"], 1, "interlingua serve"),
-        (["chat", "--address", "unix:/nowhere.sock"], 1, "interlingua serve"),
-        (["health", "--address", "unix:/nowhere.sock"], 1, "No gateway answers at"),
+        (["chat", "--address", "unix:/nowhere.sock"], 1, "If it speaks TLS, add --tls"),
+        (["call", "-m", "openai/gpt-5", "x"], 1, "`interlingua doctor` shows which keys are found"),
         (["embed"], 2, "There is nothing to embed."),
         (["call", "--ca-file", "/nowhere.pem", "x"], 1, "/nowhere.pem: No such file"),
         (["call", "--nonsense", "x"], 2, "No such option"),
@@ -72,6 +86,15 @@ def test_failures_say_what_to_do(cli: Cli, arguments: list[str], code: int, mess
     assert message in result.stderr.replace("\n", " ")
     assert "Traceback" not in result.output
     assert result.stdout == ""
+
+
+def test_a_failed_handshake_is_told_once(address: str) -> None:
+    with start("health", "--address", address, "--tls") as process:
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 1
+    error, advice = said.splitlines()
+    assert error.startswith("error: ")
+    assert "leave out --tls" in advice
 
 
 def test_a_broken_answer_never_looks_whole(cli: Cli) -> None:
@@ -130,6 +153,12 @@ def test_health_tells_of_open_circuits(cli: Cli) -> None:
     line = "    stage/down: circuit open, no calls are sent, last error UPSTREAM_TIMEOUT"
     assert line in told.splitlines()
     assert "stage/echo" not in told, "nothing is to be said of those that are well"
+
+
+def test_health_says_why_a_deployment_is_not_well(cli: Cli) -> None:
+    cli("call", "--model", "broken", "Hi")
+    line = "    stage/broken: unhealthy, success rate 0%, last error UPSTREAM_UNAVAILABLE"
+    assert line in cli("health").stdout.splitlines()
 
 
 def test_health(cli: Cli) -> None:

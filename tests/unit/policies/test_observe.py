@@ -13,6 +13,7 @@ from interlingua_gateway.core.events import Finish, FinishReason, TextDelta, Usa
 from interlingua_gateway.core.reply import Reply, Start
 from interlingua_gateway.core.target import Target
 from interlingua_gateway.core.types import EmbedRequest, GenerateRequest
+from interlingua_gateway.core.wishes import Caller
 from interlingua_gateway.policies.account import Account
 from interlingua_gateway.policies.observe import Observe
 from interlingua_gateway.telemetry.metrics import Metrics
@@ -82,9 +83,9 @@ async def test_a_whole_answer_has_no_first_token(clock):
 async def test_a_refusal_is_labelled_by_its_reason_and_by_nothing_of_the_caller(clock, caplog):
     request = EmbedRequest(model="from the caller", inputs=())
     with caplog.at_level(logging.DEBUG, "interlingua.call"):
-        metrics = await served(
-            a_call(clock, request), clock, CallerError(Reason.MODEL_NOT_FOUND, "x")
-        )
+        call = a_call(clock, request)
+        call.caller = Caller(tenant="acme", key="debe2b84")
+        metrics = await served(call, clock, CallerError(Reason.MODEL_NOT_FOUND, "x"))
     labels = {
         "gen_ai_operation_name": "embeddings",
         "gen_ai_provider_name": "none",
@@ -98,3 +99,5 @@ async def test_a_refusal_is_labelled_by_its_reason_and_by_nothing_of_the_caller(
     assert (record.fields["outcome"], record.fields["reason"]) == ("failed", "MODEL_NOT_FOUND")
     assert record.fields["duration_s"] == 6
     assert record.fields["deployment"] == ""
+    asked = {name: record.fields[name] for name in ("model", "tenant", "key")}
+    assert asked == {"model": "from the caller", "tenant": "acme", "key": "debe2b84"}

@@ -172,6 +172,23 @@ async def test_the_courier_waits_for_records_gathers_them_and_tries_again(
     await database.aclose()
 
 
+async def test_the_log_says_why_the_database_does_not_answer(
+    tmp_path: Path, spools: Spools, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = spools.new()
+    database = Database(SqlSettings(path=tmp_path / "none", url=f"postgresql:///x?host={tmp_path}"))
+    flush = Flush(spool, database, {KIND: Failing()}, spools.watch, clock)
+    async with carried(spool, flush, spools, clock):
+        spool.append(KIND, b"a")
+        await clock.until_waiting(1)
+        clock.advance(1.0)
+        await clock.until_waiting(1)
+    (line,) = (line for line in caplog.records if line.name == "interlingua.ledger")
+    assert line.fields["error"] == "DatabaseDown"
+    assert "No such file or directory" in line.fields["why"]
+    await database.aclose()
+
+
 async def test_a_disk_that_was_full_is_tried_again_though_nothing_new_comes(
     tmp_path: Path, spools: Spools, clock: ManualClock
 ) -> None:

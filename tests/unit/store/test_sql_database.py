@@ -154,6 +154,8 @@ async def test_a_database_that_is_away_and_comes_back(tmp_path: Path) -> None:
         with pytest.raises(DatabaseDown) as caught:
             await database.write(sql("SELECT 1"))
         assert caught.value.retry_after_s
+        assert "connection" in caught.value.why
+        assert caught.value.why not in caught.value.message, "callers need not know"
         with pytest.raises(DatabaseDown):
             await database.read(sql("SELECT 1"))
         server.start()

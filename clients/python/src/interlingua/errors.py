@@ -84,7 +84,8 @@ class InterlinguaError(Exception):
 
     def __str__(self) -> str:
         head = f"{self.reason or self.code.name}: {self.message}"
-        return "; ".join([head, *(f"{v.subject}: {v.description}" for v in self.violations)])
+        blamed = [f"{v.subject}: {v.description}" for v in self.violations]
+        return "; ".join([head, *(line for line in blamed if line not in self.message)])
 
     def _read(self, status: status_pb2.Status) -> None:
         if (info := _detail(status, error_details_pb2.ErrorInfo())) is not None:

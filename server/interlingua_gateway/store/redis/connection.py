@@ -120,7 +120,8 @@ class RedisLink:
     def _lost(self, error: Exception) -> None:
         if not self.up:
             return
-        log.warning("Redis is out of use", extra={"fields": {"error": type(error).__name__}})
+        fields = {"error": type(error).__name__, "why": str(error)}
+        log.warning("Redis is out of use", extra={"fields": fields})
         self._change(up=False)
         self._tasks.start(self._probe(), "probe-redis")
 

@@ -127,8 +127,10 @@ class Database:
 
 
 def _translated(error: SQLAlchemyError) -> DatabaseDown | InternalError:
-    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and _is_away(error)):
-        return DatabaseDown()
+    if isinstance(error, PoolTimeout):
+        return DatabaseDown("all connections are in use")
+    if isinstance(error, DBAPIError) and _is_away(error):
+        return DatabaseDown(" ".join(str(error.orig).split()))
     kind = type(error.orig).__name__ if isinstance(error, DBAPIError) else type(error).__name__
     return InternalError(f"The database refused a statement: {kind}.")
 

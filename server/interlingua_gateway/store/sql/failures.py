@@ -10,11 +10,16 @@ RETRY_AFTER_S: Final = 2.0
 
 
 class DatabaseDown(PolicyError):
-    """The database does not answer, or has too much to do; what was asked for did not happen."""
+    """The database does not answer, or has too much to do; what was asked for did not happen.
 
-    def __init__(self) -> None:
+    `why` is what its driver says, for those who run the gateway and not for callers; it may be
+    empty.
+    """
+
+    def __init__(self, why: str = "") -> None:
         super().__init__(
             Reason.STORE_UNAVAILABLE,
             "The gateway's database does not answer. Send the call again a little later.",
             retry_after_s=RETRY_AFTER_S,
         )
+        self.why = why
