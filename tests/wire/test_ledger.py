@@ -10,8 +10,10 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from interlingua.v1 import generate_pb2
+from interlingua.v1 import admin_service_pb2 as admin_pb2
+from interlingua.v1 import admin_service_pb2_grpc, generate_pb2
 from interlingua_gateway.store.sql.ledger_tables import OPERATIONS
+from tests.support.credentials import ADMIN, bearer
 from tests.support.databases import KINDS
 from tests.support.failures import failure
 from tests.support.gateway import Running, openai, scripted
@@ -132,6 +134,64 @@ async def test_what_would_flood_the_ledger_is_refused(start) -> None:
         assert "tags" in item.error.message
     await gateway.calls.Generate(ask(tags=many[1:], metadata={"k": "v" * 1024}))
     assert len(await rows(gateway)) == 1
+
+
+async def test_every_refusal_of_a_known_caller_is_a_row_with_its_reason(start) -> None:
+    priced = {"input_usd_per_million": 1}
+    target = {"provider": "stage", "model": "echo"}
+    names = ("limited", "spent", "forbidden", "deep")
+    models = [{"name": n, "targets": [{**target, "deployment": n, "price": priced}]} for n in names]
+    rule = {"name": "l", "models": ["limited"], "requests_per_minute": 1, "burst_requests": 1}
+    budget = {"name": "b", "models": ["spent"], "period": "total", "limit_usd": 0.000001}
+    gateway = await start(
+        {
+            **scripted(),
+            "models": models,
+            "auth": {"admin_key": "env:ADMIN"},
+            "limits": {"rules": [rule], "queue": {"max_waiting": 0}},
+            "budgets": {"rules": [budget]},
+        },
+        environment={"ADMIN": ADMIN},
+    )
+    admin = admin_service_pb2_grpc.AdminServiceStub(gateway.channel)
+    wish = admin_pb2.CreateApiKeyRequest(allowed_models=["limited", "spent", "deep", "nowhere"])
+    made = await admin.CreateApiKey(wish, metadata=bearer(ADMIN))
+    metadata = bearer(made.secret)
+    await gateway.calls.Generate(ask(model="limited"), metadata=metadata)
+
+    fallback = generate_pb2.RoutingOptions(fallback_models=["forbidden"])
+    cached = generate_pb2.CacheOptions(mode=generate_pb2.CACHE_MODE_ONLY_IF_CACHED)
+    refused = [
+        await failure(call)
+        for call in (
+            gateway.calls.Generate(ask(model="forbidden"), metadata=metadata),
+            gateway.calls.StreamGenerate(ask(model="forbidden"), metadata=metadata),
+            gateway.calls.Embed(embed("x", model="forbidden"), metadata=metadata),
+            gateway.calls.Generate(ask(model="deep", routing=fallback), metadata=metadata),
+            gateway.calls.Generate(ask(model="limited"), metadata=metadata),
+            gateway.calls.Generate(ask("long enough", "spent"), metadata=metadata),
+            gateway.calls.Generate(ask(model="deep", cache=cached), metadata=metadata),
+            gateway.calls.Generate(ask(model="nowhere"), metadata=metadata),
+        )
+    ]
+    assert [told.reason for told in refused] == [
+        *["PERMISSION_DENIED"] * 4,
+        "RATE_LIMITED",
+        "BUDGET_EXCEEDED",
+        "UNSUPPORTED_PARAMETER",
+        "MODEL_NOT_FOUND",
+    ]
+    batch = generate_pb2.BatchGenerateRequest(requests=[ask(model="forbidden")])
+    (item,) = [item async for item in gateway.calls.BatchGenerate(batch, metadata=metadata)]
+    assert item.HasField("error")
+
+    found = await rows(gateway)
+    assert {row["api_key_id"] for row in found} == {made.api_key.id}
+    assert Counter(row["outcome"] for row in found) == {"ok": 1, "failed": 9}
+    recorded = {row["operation_id"]: row["reason"] for row in found if row["reason"]}
+    for told in refused:
+        assert recorded.pop(told.metadata["operation_id"]) == told.reason
+    assert list(recorded.values()) == ["PERMISSION_DENIED"], "the one of the batch"
 
 
 async def test_nothing_is_recorded_where_that_is_configured(start, tmp_path) -> None:
