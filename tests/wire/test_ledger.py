@@ -8,6 +8,7 @@ from collections import Counter
 import grpc
 import msgspec
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy import select
 
 from interlingua.v1 import admin_service_pb2 as admin_pb2
@@ -29,6 +30,10 @@ TREE = scripted(
     hang=[{"do": "say", "text": "so far"}, {"do": "hang"}],
 )
 
+Asked, Status = health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
+REFUSING = ("", "interlingua.v1.GatewayService", "interlingua.v1.FeedbackService")
+"""Services whose calls need to be recorded, and the whole."""
+
 WITHOUT_USAGE = (
     b'{"id":"x","model":"m","choices":[{"index":0,"finish_reason":"stop",'
     b'"message":{"role":"assistant","content":"one two"}}]}'
@@ -41,6 +46,14 @@ async def rows(gateway: Running) -> list[dict[str, object]]:
     query = select(OPERATIONS).order_by(OPERATIONS.c.operation_id)
     database = await gateway.built.databases.open()
     return await database.read(lambda c: [dict(row) for row in c.execute(query).mappings()])
+
+
+def health_of(gateway: Running) -> health_pb2_grpc.HealthStub:
+    return health_pb2_grpc.HealthStub(gateway.channel)
+
+
+async def readiness(gateway: Running) -> int:
+    return (await http_get(gateway.built.http.address, "/readyz")).status
 
 
 @pytest.fixture(params=KINDS)
@@ -213,13 +226,22 @@ async def test_texts_are_kept_redacted_where_that_is_configured(start) -> None:
 
 
 async def test_a_full_spool_refuses_calls_until_the_database_takes_it(start) -> None:
+    """Load balancers are told meanwhile to send calls elsewhere, and to come back after it."""
     with postgres_server() as server:
         texts = {"keep": "redacted", "max_characters": 400_000}
-        ledger = {"spool_max_bytes": 1024 * 1024, "texts": texts}
-        gateway = await start({**TREE, "ledger": ledger, "database": {"url": server.url()}})
+        tree = {
+            **TREE,
+            "http": {"listen": "127.0.0.1:0"},
+            "ledger": {"spool_max_bytes": 1024 * 1024, "texts": texts},
+            "database": {"url": server.url()},
+        }
+        gateway = await start(tree)
+        watches = [health_of(gateway).Watch(Asked(service=name)) for name in REFUSING]
+        assert [(await watch.read()).status for watch in watches] == [Status.SERVING] * 3
         server.stop()
         large = ask("y" * 200_000)
         for _ in range(3):
+            assert await readiness(gateway) == 200
             await gateway.calls.Generate(large)
         refused = await failure(gateway.calls.Generate(ask()))
         assert (refused.code, refused.reason) == (
@@ -227,8 +249,14 @@ async def test_a_full_spool_refuses_calls_until_the_database_takes_it(start) -> 
             "STORE_UNAVAILABLE",
         )
         assert refused.retry_s
+        assert await readiness(gateway) == 503
+        assert [(await watch.read()).status for watch in watches] == [Status.NOT_SERVING] * 3
+        reports = await health_of(gateway).Check(Asked(service="interlingua.v1.UsageService"))
+        assert reports.status == Status.SERVING
         server.start()
         await gateway.built.ledger.finish()
+        assert [(await watch.read()).status for watch in watches] == [Status.SERVING] * 3
+        assert await readiness(gateway) == 200
         await gateway.calls.Generate(ask())
         assert len(await rows(gateway)) == 4
 
