@@ -210,8 +210,15 @@ class Bench:
         stores = Stores(config, CLOCK)
         aliases = {model.name: model for model in catalogue.models}
         answers = AnswerPolicies(config, aliases, stores.blobs, CLOCK)
-        limits = LimitPolicies(config, stores.counters, catalogue.targets, metrics, CLOCK)
         routing = Routing(config.routing, catalogue, {}, UpstreamMetrics(metrics), CLOCK)
+        limits = LimitPolicies(
+            config,
+            stores.counters,
+            catalogue.targets,
+            routing.planner.question_tokens,
+            metrics,
+            CLOCK,
+        )
         databases = Databases(config)
         permit = Identities(config, databases, CLOCK).permit
         ledger = LedgerPolicies(config, databases, metrics, Redactor(()), CLOCK)

@@ -111,7 +111,7 @@ def _limit(clock: ManualClock, tasks: Tasks) -> Subject:
         concurrent=1,
     )
     queue = Queue(counters, QueueOptions(max_waiting=10), limits, clock)
-    policy = Limit(Rules([rule], 100), queue, counters, {}, limits)
+    policy = Limit(Rules([rule], 100), queue, counters, {}, lambda call: 0, limits)
 
     def held() -> int:
         values = [

@@ -198,6 +198,7 @@ GENERATE = {
     ),
     "options of no JSON": (ask(provider_options_json="{x"), "provider_options_json"),
     "options of a list": (ask(provider_options_json="[1]"), "provider_options_json"),
+    "options of many answers": (ask(provider_options_json='{"n": 4}'), "provider_options_json"),
     "options as deep as the sea": (
         ask(provider_options_json='{"a":' * 100_000 + "1" + "}" * 100_000),
         "provider_options_json",

@@ -12,11 +12,19 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from interlingua.v1 import admin_service_pb2 as admin_pb2
-from interlingua.v1 import admin_service_pb2_grpc, generate_pb2
+from interlingua.v1 import (
+    admin_service_pb2_grpc,
+    generate_pb2,
+    model_service_pb2,
+    usage_service_pb2,
+    usage_service_pb2_grpc,
+)
 from tests.support.calls import until
 from tests.support.gateway import Running, running
+from tests.support.http_get import http_get
 from tests.support.postgres_server import PostgresServer
 from tests.support.requests import ask
+from tests.support.tiny_model import write_tiny_model
 from tests.support.upstream import Upstream, Visit
 
 PRICE = {"input_usd_per_million": 0, "output_usd_per_million": 1000}
@@ -129,6 +137,29 @@ async def test_unknown_prices(tmp_path: Path) -> None:
         assert "budgets.unpriced" in (failure.value.details() or "")
     async with running(_tree(_rule(), unpriced="allow"), tmp_path) as gateway:
         await gateway.calls.Generate(_ask(model="free"))
+
+
+async def test_the_embedded_model_costs_nothing_and_that_is_known(tmp_path: Path) -> None:
+    weights = write_tiny_model(tmp_path / "tiny.gguf")
+    tree = {
+        "auth": {"anonymous": ["inference", "usage"]},
+        "providers": {"local": {"kind": "local", "local": {"model_path": str(weights)}}},
+        "models": [{"name": "small", "targets": [{"provider": "local", "model": "tiny"}]}],
+        "budgets": {"rules": [_rule()]},
+        "http": {"listen": "127.0.0.1:0"},
+    }
+    async with running(tree, tmp_path) as gateway:
+        response = await gateway.calls.Generate(_ask(model="small"))
+        assert response.HasField("cost")
+        assert response.cost.cost_nano_usd == 0
+        model = await gateway.models.GetModel(model_service_pb2.GetModelRequest(name="small"))
+        (deployment,) = model.model.deployments
+        assert deployment.HasField("price")
+        usage = usage_service_pb2_grpc.UsageServiceStub(gateway.channel)
+        report = await usage.GetUsage(usage_service_pb2.GetUsageRequest())
+        assert (report.total.operations, report.total.unpriced_operations) == (1, 0)
+        metrics = (await http_get(gateway.built.http.address, "/metrics")).text
+        assert "interlingua_unpriced_calls_total{" not in metrics
 
 
 async def test_administrators_put_and_end_budgets(tmp_path: Path) -> None:

@@ -8,10 +8,13 @@ from collections import Counter
 import grpc
 import msgspec
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy import select
 
-from interlingua.v1 import generate_pb2
+from interlingua.v1 import admin_service_pb2 as admin_pb2
+from interlingua.v1 import admin_service_pb2_grpc, generate_pb2
 from interlingua_gateway.store.sql.ledger_tables import OPERATIONS
+from tests.support.credentials import ADMIN, bearer
 from tests.support.databases import KINDS
 from tests.support.failures import failure
 from tests.support.gateway import Running, openai, scripted
@@ -27,6 +30,10 @@ TREE = scripted(
     hang=[{"do": "say", "text": "so far"}, {"do": "hang"}],
 )
 
+Asked, Status = health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
+REFUSING = ("", "interlingua.v1.GatewayService", "interlingua.v1.FeedbackService")
+"""Services whose calls need to be recorded, and the whole."""
+
 WITHOUT_USAGE = (
     b'{"id":"x","model":"m","choices":[{"index":0,"finish_reason":"stop",'
     b'"message":{"role":"assistant","content":"one two"}}]}'
@@ -39,6 +46,14 @@ async def rows(gateway: Running) -> list[dict[str, object]]:
     query = select(OPERATIONS).order_by(OPERATIONS.c.operation_id)
     database = await gateway.built.databases.open()
     return await database.read(lambda c: [dict(row) for row in c.execute(query).mappings()])
+
+
+def health_of(gateway: Running) -> health_pb2_grpc.HealthStub:
+    return health_pb2_grpc.HealthStub(gateway.channel)
+
+
+async def readiness(gateway: Running) -> int:
+    return (await http_get(gateway.built.http.address, "/readyz")).status
 
 
 @pytest.fixture(params=KINDS)
@@ -134,6 +149,64 @@ async def test_what_would_flood_the_ledger_is_refused(start) -> None:
     assert len(await rows(gateway)) == 1
 
 
+async def test_every_refusal_of_a_known_caller_is_a_row_with_its_reason(start) -> None:
+    priced = {"input_usd_per_million": 1}
+    target = {"provider": "stage", "model": "echo"}
+    names = ("limited", "spent", "forbidden", "deep")
+    models = [{"name": n, "targets": [{**target, "deployment": n, "price": priced}]} for n in names]
+    rule = {"name": "l", "models": ["limited"], "requests_per_minute": 1, "burst_requests": 1}
+    budget = {"name": "b", "models": ["spent"], "period": "total", "limit_usd": 0.000001}
+    gateway = await start(
+        {
+            **scripted(),
+            "models": models,
+            "auth": {"admin_key": "env:ADMIN"},
+            "limits": {"rules": [rule], "queue": {"max_waiting": 0}},
+            "budgets": {"rules": [budget]},
+        },
+        environment={"ADMIN": ADMIN},
+    )
+    admin = admin_service_pb2_grpc.AdminServiceStub(gateway.channel)
+    wish = admin_pb2.CreateApiKeyRequest(allowed_models=["limited", "spent", "deep", "nowhere"])
+    made = await admin.CreateApiKey(wish, metadata=bearer(ADMIN))
+    metadata = bearer(made.secret)
+    await gateway.calls.Generate(ask(model="limited"), metadata=metadata)
+
+    fallback = generate_pb2.RoutingOptions(fallback_models=["forbidden"])
+    cached = generate_pb2.CacheOptions(mode=generate_pb2.CACHE_MODE_ONLY_IF_CACHED)
+    refused = [
+        await failure(call)
+        for call in (
+            gateway.calls.Generate(ask(model="forbidden"), metadata=metadata),
+            gateway.calls.StreamGenerate(ask(model="forbidden"), metadata=metadata),
+            gateway.calls.Embed(embed("x", model="forbidden"), metadata=metadata),
+            gateway.calls.Generate(ask(model="deep", routing=fallback), metadata=metadata),
+            gateway.calls.Generate(ask(model="limited"), metadata=metadata),
+            gateway.calls.Generate(ask("long enough", "spent"), metadata=metadata),
+            gateway.calls.Generate(ask(model="deep", cache=cached), metadata=metadata),
+            gateway.calls.Generate(ask(model="nowhere"), metadata=metadata),
+        )
+    ]
+    assert [told.reason for told in refused] == [
+        *["PERMISSION_DENIED"] * 4,
+        "RATE_LIMITED",
+        "BUDGET_EXCEEDED",
+        "UNSUPPORTED_PARAMETER",
+        "MODEL_NOT_FOUND",
+    ]
+    batch = generate_pb2.BatchGenerateRequest(requests=[ask(model="forbidden")])
+    (item,) = [item async for item in gateway.calls.BatchGenerate(batch, metadata=metadata)]
+    assert item.HasField("error")
+
+    found = await rows(gateway)
+    assert {row["api_key_id"] for row in found} == {made.api_key.id}
+    assert Counter(row["outcome"] for row in found) == {"ok": 1, "failed": 9}
+    recorded = {row["operation_id"]: row["reason"] for row in found if row["reason"]}
+    for told in refused:
+        assert recorded.pop(told.metadata["operation_id"]) == told.reason
+    assert list(recorded.values()) == ["PERMISSION_DENIED"], "the one of the batch"
+
+
 async def test_nothing_is_recorded_where_that_is_configured(start, tmp_path) -> None:
     gateway = await start({**TREE, "ledger": {"enabled": False}})
     await gateway.calls.Generate(ask())
@@ -153,13 +226,22 @@ async def test_texts_are_kept_redacted_where_that_is_configured(start) -> None:
 
 
 async def test_a_full_spool_refuses_calls_until_the_database_takes_it(start) -> None:
+    """Load balancers are told meanwhile to send calls elsewhere, and to come back after it."""
     with postgres_server() as server:
         texts = {"keep": "redacted", "max_characters": 400_000}
-        ledger = {"spool_max_bytes": 1024 * 1024, "texts": texts}
-        gateway = await start({**TREE, "ledger": ledger, "database": {"url": server.url()}})
+        tree = {
+            **TREE,
+            "http": {"listen": "127.0.0.1:0"},
+            "ledger": {"spool_max_bytes": 1024 * 1024, "texts": texts},
+            "database": {"url": server.url()},
+        }
+        gateway = await start(tree)
+        watches = [health_of(gateway).Watch(Asked(service=name)) for name in REFUSING]
+        assert [(await watch.read()).status for watch in watches] == [Status.SERVING] * 3
         server.stop()
         large = ask("y" * 200_000)
         for _ in range(3):
+            assert await readiness(gateway) == 200
             await gateway.calls.Generate(large)
         refused = await failure(gateway.calls.Generate(ask()))
         assert (refused.code, refused.reason) == (
@@ -167,8 +249,14 @@ async def test_a_full_spool_refuses_calls_until_the_database_takes_it(start) -> 
             "STORE_UNAVAILABLE",
         )
         assert refused.retry_s
+        assert await readiness(gateway) == 503
+        assert [(await watch.read()).status for watch in watches] == [Status.NOT_SERVING] * 3
+        reports = await health_of(gateway).Check(Asked(service="interlingua.v1.UsageService"))
+        assert reports.status == Status.SERVING
         server.start()
         await gateway.built.ledger.finish()
+        assert [(await watch.read()).status for watch in watches] == [Status.SERVING] * 3
+        assert await readiness(gateway) == 200
         await gateway.calls.Generate(ask())
         assert len(await rows(gateway)) == 4
 

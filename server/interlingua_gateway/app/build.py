@@ -47,7 +47,7 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
     front = Front(options, knows, metrics, redact, clock)
     built = Gateway(_grpc(config, parts, front, clock), parts, clock)
     if config.http.listen is not None:
-        probes = Probes(metrics.registry, lambda: built.ready)
+        probes = Probes(metrics.registry, lambda: built.welcoming)
         built.http = HttpServer(probes, config.http.listen)
     return built
 

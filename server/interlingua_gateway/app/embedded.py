@@ -64,7 +64,8 @@ class Embedded(Engine):
         """From now on `limits` hold for calls that begin; those that run or wait keep theirs."""
         config = self.config.model_copy(update={"limits": limits})
         counters, targets = self.stores.counters, self._parts.catalogue.targets
-        made = LimitPolicies(config, counters, targets, self.metrics, self._clock)
+        questions = self.routing.planner.question_tokens
+        made = LimitPolicies(config, counters, targets, questions, self.metrics, self._clock)
         self._former = [former for former in (*self._former, self.limits) if former.waiting]
         self.config, self.limits = config, made
         self._handler = self._parts.limited(made)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from contextlib import suppress
+from typing import Final, TypeAlias
 
 from interlingua_gateway.app.parts import Parts
-from interlingua_gateway.core.clock import Clock, Tasks
+from interlingua_gateway.core.clock import Clock, Tasks, Timeout
 from interlingua_gateway.providers.litellm import LiteLLMProvider
 from interlingua_gateway.providers.local.provider import LocalProvider
 from interlingua_gateway.providers.local.supervisor import Failed, LocalModel, Ready
+
+CLOSE_S: Final = 2.0
+"""Seconds that a database has to end what it was asked to do."""
 
 OnEvent: TypeAlias = Callable[[str, Mapping[str, str]], None]
 
@@ -82,6 +86,8 @@ class Engine:
         await self.budgets.aclose()
         await self.stores.aclose()
         await self.ledger.aclose()
-        await self.databases.aclose()
+        # What it does not answer in time it has not taken: that stays in the spool.
+        with suppress(TimeoutError), Timeout(self._clock, self._clock.monotonic() + CLOSE_S):
+            await self.databases.aclose()
         for provider in self.providers.values():
             await provider.aclose()

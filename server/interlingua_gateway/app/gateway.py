@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interlingua_gateway.app.engine import Engine
+from interlingua_gateway.app.engine import Engine, OnEvent
 from interlingua_gateway.app.parts import Parts
 from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.wire.grpc.server import GrpcServer
@@ -10,13 +10,29 @@ from interlingua_gateway.wire.http.probes import HttpServer
 
 
 class Gateway(Engine):
-    """Everything that one process runs. `ready` is what /readyz says."""
+    """Everything that one process runs. `ready` says that it has started and does not end yet."""
 
     def __init__(self, grpc: GrpcServer, parts: Parts, clock: Clock) -> None:
         super().__init__(parts, clock)
         self.grpc = grpc
         self.http: HttpServer | None = None
         self.ready = False
+
+    @property
+    def welcoming(self) -> bool:
+        """Whether load balancers should send calls here: what /readyz says."""
+        return self.ready and not self.ledger.full
+
+    def start_models(self, on_event: OnEvent) -> None:
+        """See Engine; and health follows from now on what can be recorded."""
+        super().start_models(on_event)
+        self.tasks.start(self._follow_the_ledger(), "health")
+
+    async def _follow_the_ledger(self) -> None:
+        while True:
+            await self.ledger.turned.wait()
+            self.ledger.turned.clear()
+            await self.grpc.health.recording(possible=not self.ledger.full)
 
     async def aclose(self) -> None:
         """End everything that still runs."""

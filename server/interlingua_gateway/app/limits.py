@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from interlingua_gateway.config.limits import LimitConfig
 from interlingua_gateway.config.tree import Config
+from interlingua_gateway.core.call import Call
 from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.core.ports import Counters, Policy, Provider
 from interlingua_gateway.core.target import Target
@@ -18,13 +19,15 @@ from interlingua_gateway.telemetry.metrics import Metrics
 
 
 class LimitPolicies:
-    """`policies` is empty without a limit of callers; `board` tells of limits of providers."""
+    """`policies` is empty without a limit of callers; `board` tells of limits of providers.
+    `questions` estimates the tokens of what a classifier is asked for a call."""
 
     def __init__(
         self,
         config: Config,
         counters: Counters,
         targets: Sequence[Target],
+        questions: Callable[[Call], int],
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -37,7 +40,7 @@ class LimitPolicies:
         self.board = UpstreamLimits(targets, self._upstream, counters)
         self._queue = Queue(counters, _queue_options(config), self._metrics, clock)
         names = {alias: model.name for model in config.models for alias in model.aliases}
-        policy = Limit(callers, self._queue, counters, names, self._metrics)
+        policy = Limit(callers, self._queue, counters, names, questions, self._metrics)
         self.policies: Sequence[Policy] = (policy,) if callers else ()
 
     def around(self, providers: Mapping[str, Provider]) -> Mapping[str, Provider]:

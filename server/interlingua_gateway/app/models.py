@@ -8,10 +8,12 @@ from typing import Final
 import msgspec
 
 from interlingua_gateway.app.digests import digests, names_of
+from interlingua_gateway.config.defaults import LOCAL
 from interlingua_gateway.config.deployments import ModelConfig, TargetConfig
 from interlingua_gateway.config.routing import ClassifierConfig, HedgeConfig
 from interlingua_gateway.config.tree import Config
 from interlingua_gateway.core.aliases import Aliases
+from interlingua_gateway.core.prices import Price
 from interlingua_gateway.core.target import Chains, Classifier, Hedge, Model, Route, Target
 from interlingua_gateway.providers.price_map import KnownModel, PriceMap
 from interlingua_gateway.route.directory import Directory
@@ -30,11 +32,13 @@ _NOTHING: Final = KnownModel(
     capabilities=frozenset(),
     embedding_dimensions=None,
 )
+_FREE: Final = Price(input=0, output=0)
+"""What the embedded model costs: it runs on this machine, and nobody sends a bill for it."""
 
 
 class Catalogue:
     """Models and targets of a configuration. What it says of a target wins over its `prices`, and
-    those over the price list."""
+    those over the price list; the embedded model is free unless they say otherwise."""
 
     def __init__(self, config: Config, prices: PriceMap) -> None:
         self._kinds = {name: entry.kind for name, entry in config.providers.items()}
@@ -142,6 +146,8 @@ class Catalogue:
         kind = self._kinds[target.provider]
         known = self._list.find(LITELLM_NAMES.get(kind, kind), target.model) or _NOTHING
         said = self._prices.find(f"{target.provider}/{target.model}")
+        if said is None and kind == LOCAL:
+            said = _FREE
         return known if said is None else msgspec.structs.replace(known, price=said)
 
 

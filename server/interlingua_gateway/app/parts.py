@@ -59,7 +59,9 @@ class Parts:
         _show_redis(self.stores, metrics)
         models = {model.name: model for model in catalogue.models}
         self.answers = AnswerPolicies(config, models, self.stores.blobs, clock)
-        self.limits = LimitPolicies(config, self.stores.counters, catalogue.targets, metrics, clock)
+        questions = self.routing.planner.question_tokens
+        counters = self.stores.counters
+        self.limits = LimitPolicies(config, counters, catalogue.targets, questions, metrics, clock)
         self.databases = Databases(config)
         self.identities = Identities(config, self.databases, clock)
         self.ledger = LedgerPolicies(config, self.databases, metrics, redact, clock)

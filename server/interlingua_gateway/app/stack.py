@@ -31,12 +31,13 @@ def policies(
     return (
         # Outermost, so that what it measures is what the caller waits for, refusals included.
         Observe(metrics, clock),
-        # Who calls is known before a call is made of the request (wire/grpc/front). Before all that
-        # counts or keeps something: a model that the caller may not name leaves no trace there.
-        permit,
-        # Outside of everything that may refuse, answer or account for a call: what it records is
-        # settled by then. The caller gets the end of its answer only after that.
+        # Who calls is known before a call is made of the request (wire/grpc/front). Outside of
+        # everything that may refuse, answer or account for a call: each gets its row, and what is
+        # recorded is settled by then. The caller gets the end of its answer only after that.
         *ledger.policies,
+        # Before all that counts, waits or keeps something: a model that the caller may not name
+        # takes nothing there and finds nothing.
+        permit,
         # Outside of the accounting, so that tokens are settled to what the accounting has found;
         # outside of cache and dedupe, because their answers spend request quota.
         *limits.policies,

@@ -14,7 +14,7 @@ from interlingua_gateway.cli.serve import (
     Display,
     callable_address,
     configured,
-    run_loop,
+    live,
 )
 from interlingua_gateway.cli.text import end_line, write
 from interlingua_gateway.config.tree import Config
@@ -68,11 +68,7 @@ def run(choices: Choices) -> None:
     """Run the gateway, show one answer, and stay up until SIGTERM or Ctrl-C."""
     config = configured(choices).config
     display = Display(config, instructive=False)
-    try:
-        run_loop(_live(config, display))
-        display.on_event("stopped", {})
-    finally:
-        display.close()
+    live(_live(config, display), display)
 
 
 async def _live(config: Config, display: Display) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from interlingua_gateway.cli.budget_commands import budgets_app
 from interlingua_gateway.cli.dispatch import run
+from interlingua_gateway.cli.feedback_commands import feedback_app
 from interlingua_gateway.cli.key_commands import keys_app, tenants_app
 from interlingua_gateway.cli.options import (
     LOCALHOST,
@@ -50,6 +51,7 @@ app.add_typer(budgets_app, name="budgets")
 app.add_typer(keys_app, name="keys")
 app.add_typer(tenants_app, name="tenants")
 app.add_typer(usage_app, name="usage")
+app.add_typer(feedback_app, name="feedback")
 
 
 def _show_version(wanted: bool) -> None:

@@ -127,6 +127,20 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str = ""
 
 
+class Opinion(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody thought of an answer: what is None is not said. `rating` is from 0 to `scale`;
+    `labels` are such as page=7."""
+
+    rating: float | None = None
+    scale: float = 5
+    useful: bool | None = None
+    correction: str | None = None
+    improvement: str | None = None
+    error: str | None = None
+    user: str = ""
+    labels: tuple[str, ...] = ()
+
+
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
     """How to run a gateway; None and empty leave it to the configuration."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import sys
 from collections.abc import Coroutine, Mapping
-from typing import Final
+from typing import Final, NoReturn
 
 from rich.status import Status
 
@@ -129,15 +130,14 @@ def run(choices: Choices) -> None:
     """Run the gateway until SIGTERM or Ctrl-C."""
     config = configured(choices).config
     display = Display(config) if for_people(config) else Journal()
-    try:
-        run_loop(serve(config, on_event=display.on_event))
-        display.on_event("stopped", {})
-    finally:
-        display.close()
+    live(serve(config, on_event=display.on_event), display)
 
 
-def run_loop(life: Coroutine[object, object, None]) -> None:
-    """Run `life` to its end in an event loop of its own.
+def live(life: Coroutine[object, object, None], display: Display | Journal) -> NoReturn:
+    """Run `life` to its end in an event loop of its own, and end the process.
+
+    What the gateway owns is closed by then. Threads that still import a library, or wait for a
+    database that does not answer, hold nothing that is needed, and are not waited for.
 
     Raises:
         CommandError: the gateway could not start.
@@ -145,8 +145,16 @@ def run_loop(life: Coroutine[object, object, None]) -> None:
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(life)
+            display.on_event("stopped", {})
+            display.close()
+            logging.shutdown()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
     except GatewayError as error:
         raise CommandError(error.message, advice="`interlingua doctor` looks for causes.") from None
+    finally:
+        display.close()
 
 
 def configured(choices: Choices) -> Loaded:

@@ -1,4 +1,4 @@
-"""What is asked on standard input, and what a model wrote, safe for a terminal."""
+"""What is asked on standard input, and what models and callers wrote, safe for a terminal."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def write(text: str) -> None:
     """Write to stdout at once; a terminal gets no control characters, a file gets all."""
     sys.stdout.write(text.translate(CONTROLS) if sys.stdout.isatty() else text)
     sys.stdout.flush()
+
+
+def plain(text: str) -> str:
+    """`text` for a cell of a table: on one line, without control characters."""
+    return " ".join(text.translate(CONTROLS).split())
 
 
 def end_line(written: str) -> None:

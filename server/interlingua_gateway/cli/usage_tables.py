@@ -17,6 +17,7 @@ from interlingua.v1.usage_service_pb2 import (
     OperationOutcome,
     UsageTotals,
 )
+from interlingua_gateway.cli.text import plain
 
 BAR_WIDTH: Final = 12
 NANO: Final = 10**9
@@ -30,7 +31,7 @@ _HEADINGS: Final = (
 _ROOMY_ONLY: Final = frozenset({"answered by", "who", "input", "output"})
 
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
-_STEPS: Final = {"": "%Y-%m-%d %H:%M", "hour": "%m-%d %H:00", "day": "%Y-%m-%d"}
+STEPS: Final = {"": "%Y-%m-%d %H:%M", "hour": "%m-%d %H:00", "day": "%Y-%m-%d"}
 _COLOURS: Final = {
     OperationOutcome.OPERATION_OUTCOME_OK: "green",
     OperationOutcome.OPERATION_OUTCOME_FAILED: "red",
@@ -56,10 +57,10 @@ def show_totals(report: GetUsageResponse, by: Sequence[str], interval: str) -> N
         table.add_column(heading, justify="right", no_wrap=True)
     longest = max((_weight(group.totals, report.total) for group in report.groups), default=0)
     for group in report.groups:
-        step = [f"{group.start.ToDatetime():{_STEPS[interval]}}"] if interval else []
-        keys = [key or NONE for key in group.keys]
-        bar = _bar(_weight(group.totals, report.total), longest)
-        table.add_row(*step, *keys, bar, *map(_cells(group.totals).__getitem__, headings))
+        step = [f"{group.start.ToDatetime():{STEPS[interval]}}"] if interval else []
+        keys = [plain(key) or NONE for key in group.keys]
+        share = bar(_weight(group.totals, report.total), longest)
+        table.add_row(*step, *keys, share, *map(_cells(group.totals).__getitem__, headings))
     blanks = [""] * (len(by) + bool(interval))
     table.add_row("total", *blanks, *map(_cells(report.total).__getitem__, headings), style="bold")
     console.print(table)
@@ -93,12 +94,12 @@ def _operation(operation: Operation) -> dict[str, str | Text]:
     return {
         "when (UTC)": f"{operation.accepted_at.ToDatetime(UTC):%m-%d %H:%M:%S}",
         "operation": operation.operation_id,
-        "model": operation.answered_by.model,
+        "model": plain(operation.answered_by.model),
         "answered by": operation.answered_by.deployment or NONE,
-        "who": "/".join(name for name in who if name) or NONE,
+        "who": plain("/".join(name for name in who if name)) or NONE,
         "outcome": Text(reason or word, style=_COLOURS.get(operation.outcome, "")),
-        "input": _count(operation.usage.input_tokens),
-        "output": _count(operation.usage.output_tokens),
+        "input": count(operation.usage.input_tokens),
+        "output": count(operation.usage.output_tokens),
         "cost (USD)": _usd(cost),
         "took": _seconds(operation.report.timings.total.ToTimedelta().total_seconds()),
     }
@@ -112,10 +113,10 @@ def _cells(sums: UsageTotals) -> dict[str, str | Text]:
     values = (
         _usd(cost),
         _usd(each if sums.HasField("cost_nano_usd_per_thousand_tokens") else None),
-        _count(sums.operations),
+        count(sums.operations),
         _rate((ended - sums.failed) / ended if ended else None),
-        _count(sums.usage.input_tokens),
-        _count(sums.usage.output_tokens),
+        count(sums.usage.input_tokens),
+        count(sums.usage.output_tokens),
         _seconds(sums.p50_latency.ToTimedelta().total_seconds()),
         _seconds(sums.p95_latency.ToTimedelta().total_seconds()),
     )
@@ -150,7 +151,7 @@ def _weight(sums: UsageTotals, total: UsageTotals) -> int:
     return sums.cost.cost_nano_usd if total.cost.cost_nano_usd else sums.operations
 
 
-def _bar(part: int, longest: int) -> Text:
+def bar(part: int, longest: int) -> Text:
     """To an eighth of a character; whatever is not nothing is seen."""
     eighths = -(-part * BAR_WIDTH * 8 // longest) if longest else 0
     return Text("█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip(), style="cyan")
@@ -164,7 +165,7 @@ def _rate(rate: float | None) -> Text:
     return Text(f"{int(rate * 1000) / 10:g}%", style=colour)
 
 
-def _count(number: int) -> str:
+def count(number: int) -> str:
     """Up to five digits whole, else to three digits with k, M or G."""
     if number < 100_000:
         return f"{number:,}"

@@ -136,7 +136,6 @@ def _local_model(provider: str, settings: Mapping[str, Any]) -> dict[str, Any]:
             {
                 "provider": provider,
                 "model": EMBEDDED_WEIGHTS if packaged else Path(str(settings["model_path"])).stem,
-                "price": {"input_usd_per_million": 0},
             }
         ],
         "capabilities": ["chat", "embeddings", "json_object", "json_schema", "logprobs"],

@@ -148,7 +148,7 @@ class TargetConfig(Section):
     """Name of this target in reports and metrics; by default provider/model."""
     price: PriceConfig | None = None
     """What it costs; by default what `prices` says of it, then litellm's price list, and unknown
-    where that does not know it."""
+    where that does not know it. The embedded model is free by default."""
     service_tier: ServiceTier | None = None
     """The level of service that this account is billed at, where the price list has prices for it.
     By default what the provider says in its answer, else the standard one."""

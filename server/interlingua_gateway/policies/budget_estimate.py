@@ -48,7 +48,9 @@ def most_nano_usd(
     is not known. `longest_output_tokens` holds where neither the request nor a target sets a limit.
 
     The input is bounded by its bytes, for a vocabulary has a token for each, and by the context
-    window of the target. What `provider_options` ask for beyond that cannot be seen.
+    window of the target. `provider_options` are held for the dearest level of service, the dearest
+    kind of output and, because they may name a limit in words that nobody here knows, the longest
+    answer; what they buy beside tokens cannot be seen.
     """
     size = _size(request)
     costs: list[int] = []
@@ -86,6 +88,8 @@ def _cost(
     size: Size,
 ) -> int:
     modalities = request.modalities if isinstance(request, GenerateRequest) else ()
+    if request.provider_options_json:
+        modalities = tuple(Modality)
     inward = _dearest(
         price.input,
         price.cached_input,
@@ -111,7 +115,7 @@ def _dearest(*prices: int | None) -> int:
 def _output_tokens(
     request: GenerateRequest | EmbedRequest, target: Target, longest_output_tokens: int
 ) -> int:
-    """Of all candidates. `provider_options` may hold another limit than the request."""
+    """Of all candidates, whose number `provider_options` cannot change."""
     if isinstance(request, EmbedRequest):
         return 0
     asked = None if request.provider_options_json else request.sampling.max_output_tokens

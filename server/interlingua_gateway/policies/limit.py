@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from interlingua_gateway.core.call import Call, Ending, Handler
@@ -19,7 +19,8 @@ class Limit:
 
     Tokens are reserved by estimate and corrected to what was used: nothing for an answer that cost
     nothing upstream. A request stays counted, however its call ends. `names` gives for aliases the
-    name of their model.
+    name of their model; `questions` estimates the tokens of what is asked before a call can be sent
+    on its way.
     """
 
     def __init__(
@@ -28,16 +29,20 @@ class Limit:
         queue: Queue,
         counters: Counters,
         names: Mapping[str, str],
+        questions: Callable[[Call], int],
         metrics: LimitMetrics,
     ) -> None:
         self._rules = rules
         self._queue = queue
         self._counters = counters
         self._names = names
+        self._questions = questions
         self._metrics = metrics
 
     async def __call__(self, call: Call, inner: Handler) -> Reply:
         size = self._rules.size(call.request)
+        if self._rules.counts_tokens:
+            size += self._questions(call)
         charges = self._rules.charges(of_call(call, self._names), size)
         if charges:
             grant = await self._queue.enter(call, charges, size)

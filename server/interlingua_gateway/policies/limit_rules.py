@@ -72,6 +72,11 @@ class Rules:
     def __bool__(self) -> bool:
         return bool(self._rules)
 
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether one of them is of tokens."""
+        return self._counts_tokens
+
     def size(self, request: Request) -> int:
         """How much of the limits a request takes: its expected tokens, or 1 if none counts them.
 

@@ -12,7 +12,9 @@ from interlingua_gateway.core.call import Call
 from interlingua_gateway.core.errors import CallerError, Reason, Resource
 from interlingua_gateway.core.ports import Directory
 from interlingua_gateway.core.target import Chains, Hedge, Model, Target
+from interlingua_gateway.core.types import GenerateRequest
 from interlingua_gateway.route.need import Need
+from interlingua_gateway.route.question import Question
 from interlingua_gateway.route.rules import Rule, alias_of
 from interlingua_gateway.route.strategies import Strategies
 
@@ -100,6 +102,17 @@ class Planner:
         asked = self.find(model.classifier.model).targets
         targets = (*asked, *(target for route in routes for target in route.targets))
         return Prospect(targets, twice=True)
+
+    def question_tokens(self, call: Call) -> int:
+        """What a classifier may be asked for `call`, with its answer, estimated; 0 without one."""
+        request = call.request
+        if not isinstance(request, GenerateRequest):
+            return 0
+        name = alias_of(call, Need(call), self._rules)
+        model = self._directory.find(name)
+        if model is None or model.classifier is None:
+            return 0
+        return Question(call, request, model.classifier, model.classifier.routes).tokens()
 
     def _prospect(self, call: Call, need: Need, model: Model) -> Prospect:
         plan = self.plan(call, need, model)

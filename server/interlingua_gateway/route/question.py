@@ -83,6 +83,11 @@ class Question:
             ),
         )
 
+    def tokens(self) -> int:
+        """Of question and answer, estimated before it is asked."""
+        longest = max(self._routes, key=len)
+        return input_tokens(self.request()) + text_tokens(f'{{"route": "{longest}"}}')
+
     def estimate(self, answer: Answer) -> Usage:
         """The tokens of question and answer, where the provider did not measure them."""
         return Usage(

@@ -52,6 +52,8 @@ class Spool:
         self._memory: deque[bytes] = deque()
         self._memory_bytes = 0
         self._woken: Callable[[], None] = lambda: None
+        self._turned: Callable[[], None] = lambda: None
+        self._was_full = False
         self.waiting_records = 0
         self.waiting_bytes = 0
         self.written = Position()
@@ -73,9 +75,14 @@ class Spool:
                 "Set data_dir to a directory of the gateway's own, or ledger.enabled to false."
             ) from error
 
+    @property
+    def full(self) -> bool:
+        """Whether `check` refuses."""
+        return not self._lossy and (bool(self._memory) or self.waiting_bytes >= self._max_bytes)
+
     def check(self) -> None:
         """See Journal."""
-        if self._lossy or not (self._memory or self.waiting_bytes >= self._max_bytes):
+        if not self.full:
             return
         raise PolicyError(
             Reason.STORE_UNAVAILABLE,
@@ -95,15 +102,21 @@ class Spool:
         if self._memory or not self._write(data):
             self._remember(data)
         self._woken()
+        self._look()
 
     def on_append(self, woken: Callable[[], None]) -> None:
         """Call `woken` after each record; it must not raise or block."""
         self._woken = woken
 
+    def on_turn(self, turned: Callable[[], None]) -> None:
+        """Call `turned` whenever `full` has changed; it must not raise or block."""
+        self._turned = turned
+
     def catch_up(self) -> bool:
         """Write what waits in memory, as far as the disk takes it; whether it has taken all."""
         while self._memory and self._write(self._memory[0]):
             self._memory_bytes -= len(self._memory.popleft())
+        self._look()
         return not self._memory
 
     def forgotten(self, reading: Reading) -> None:
@@ -111,6 +124,7 @@ class Spool:
         self.waiting_records -= len(reading.records)
         self.waiting_bytes -= sum(HEADER.size + len(record) for _, record in reading.records)
         self._told_full = self._told_full and self.waiting_bytes >= self._max_bytes
+        self._look()
 
     def neighbours(self) -> bool:
         """Whether there are folders of other processes; they may have ended."""
@@ -143,6 +157,16 @@ class Spool:
             self.own.close()
         else:
             self.own.remove()
+
+    def _look(self) -> None:
+        if self.full is self._was_full:
+            return
+        self._was_full = not self._was_full
+        if self._was_full:
+            log.error("no further calls can be recorded; they are refused")
+        else:
+            log.warning("calls can be recorded again")
+        self._turned()
 
     def _others(self) -> Iterator[Path]:
         for folder in sorted(self._directory.iterdir()):
@@ -180,7 +204,7 @@ class Spool:
             self._lose()
             return
         if not self._memory:
-            log.error("the disk takes no further records; new calls are refused")
+            log.error("the disk takes no further records")
         self._memory.append(data)
         self._memory_bytes += len(data)
 

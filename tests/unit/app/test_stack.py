@@ -22,9 +22,10 @@ def test_the_order(clock):
     budgets = SimpleNamespace(policy="budget")
     chain = policies(Metrics(), clock, Permit({}), ledger, limits, answers, budgets)
     assert isinstance(chain[0], Observe)
-    assert isinstance(chain[1], Permit)
+    assert chain[1] == "ledger"
+    assert isinstance(chain[2], Permit)
+    assert chain[3] == "limit"
     assert isinstance(chain[4], Account)
-    assert chain[2:4] == ("ledger", "limit")
     assert chain[5:] == ("idempotency", "cache", "dedupe", "budget", "batches")
 
 

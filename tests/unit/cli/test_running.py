@@ -1,6 +1,8 @@
 """serve and demo as processes: what they say, and how they end."""
 
+import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,31 @@ def test_serve_says_where_it_listens_and_drains(file: Path) -> None:
         assert '"message":"draining","calls":"0"' in rest
         assert rest.endswith('"message":"stopped"}\n')
         assert "Traceback" not in rest
+
+
+def test_serve_ends_while_a_library_is_still_being_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, pipe = tmp_path / "litellm", tmp_path / "pipe"
+    package.mkdir()
+    # Nobody ever writes into the pipe: this import has no end.
+    (package / "__init__.py").write_text(f"open({str(pipe)!r}).read()")
+    os.mkfifo(pipe)
+    file = tmp_path / "gateway.yaml"
+    provider = "{kind: litellm, params: {custom_llm_provider: openai}}"
+    stage = CONFIG.format(directory=tmp_path).replace(
+        "providers:\n", f"providers:\n  x: {provider}\n"
+    )
+    file.write_text(stage)
+    paths = (tmp_path, *map(Path, sys.path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, paths)))
+    with start("serve", "-c", str(file)) as process:
+        assert until_ready(process)[-1]["message"] == "ready"
+        writer = os.open(pipe, os.O_WRONLY)  # waits until the import reads
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+        assert process.returncode == 0
+        os.close(writer)
 
 
 def test_demo_streams_an_answer_and_stays_up(file: Path) -> None:

@@ -18,6 +18,7 @@ WHOLE = """
 providers:
   openai: {api_key: env:OPENAI_API_KEY}
   mine: {kind: openai, base_url: http://127.0.0.1:1}
+  local: {kind: local}
 models:
   - name: own
     targets:
@@ -36,10 +37,15 @@ models:
   - {name: known, targets: [{provider: openai, model: gpt-4o-mini}]}
   - {name: unknown, targets: [{provider: mine, model: x}]}
   - {name: "any/*", targets: [{provider: mine, model: "*"}]}
+  - {name: embedded, targets: [{provider: local, model: m}]}
+  - {name: charged, targets: [{provider: local, model: dear}]}
+  - name: billed
+    targets: [{provider: local, model: m, deployment: b, price: {input_usd_per_million: 2}}]
 prices:
   - {model: mine/llama-*, input_usd_per_million: 3}
   - {model: mine/llama-4, input_usd_per_million: 4, output_usd_per_million: 5}
   - {model: mine/m, input_usd_per_million: 9}
+  - {model: local/dear, input_usd_per_million: 1}
 """
 TWICE = "[{above_input_tokens: 2}, {above_input_tokens: 2}]"
 
@@ -86,6 +92,12 @@ def test_rules_go_before_the_list_and_the_closest_before_the_others(catalogue: C
 def test_a_rule_prices_what_a_wildcard_serves(catalogue: Catalogue) -> None:
     target = Target(deployment="d", provider="mine", model="llama-9", label="d")
     assert catalogue.enrich(target).price == Price(input=3_000_000, output=0)
+
+
+def test_the_embedded_model_is_free_unless_it_is_said_otherwise(catalogue: Catalogue) -> None:
+    assert price(catalogue, "embedded") == Price(input=0, output=0)
+    assert price(catalogue, "charged") == Price(input=1_000_000, output=0)
+    assert price(catalogue, "billed") == Price(input=2_000_000, output=0)
 
 
 def test_the_level_of_service_that_is_billed(catalogue: Catalogue) -> None:

@@ -92,10 +92,25 @@ def test_an_unknown_price_is_unknown() -> None:
 
 
 def test_options_of_the_provider_may_raise_the_limit() -> None:
-    """`max_tokens` in them would go before that of the request."""
+    """A limit of a name that nobody knows would go before that of the request."""
     asked = ask(max_output_tokens=2)
-    free = msgspec.structs.replace(asked, provider_options_json='{"max_tokens": 1000}')
+    free = msgspec.structs.replace(asked, provider_options_json='{"max_length": 1000}')
     assert split(most(free, target(longest_output_tokens=50)))[1] == 50
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        Price(input=1, output=1, audio_output=9 * NANO),
+        Price(input=1, output=1, image_output=9 * NANO),
+        Price(input=1, output=1, service_tiers=(("priority", Price(input=1, output=9 * NANO)),)),
+    ],
+)
+def test_options_of_the_provider_may_ask_for_what_is_dearer(price: Price) -> None:
+    asked = ask(max_output_tokens=2)
+    dearer = msgspec.structs.replace(asked, provider_options_json='{"x": 1}')
+    limited = target(price, max_output_tokens=2)
+    assert most(asked, limited) < 2 * 9 <= most(dearer, limited)
 
 
 def test_the_window_bounds_the_input() -> None:

@@ -36,7 +36,10 @@ class Door:
         self.queue = Queue(self.counters, QueueOptions(**queue), limits, clock)
         self.rules = Rules(rules, 1000)
         names = {"alias": "model"}
-        self.policy = Limit(self.rules, self.queue, self.counters, names, limits)
+        self.questions = 0
+        self.policy = Limit(
+            self.rules, self.queue, self.counters, names, lambda call: self.questions, limits
+        )
         self.inside: list[Call] = []
 
     def call(self, tenant: str = "a", request: object = None, **fields: object) -> Call:
@@ -190,6 +193,20 @@ async def test_tokens_are_reserved_and_settled(
     one.usage = Usage(input_tokens=7, output_tokens=5)
     one.end(ENDED)
     assert await door.counters.remaining([bucket]) == [6000 - 12]
+
+
+async def test_the_question_of_a_classifier_is_reserved_too(clock: ManualClock) -> None:
+    door = Door(clock, of_tokens(6000))
+    plain = await door.enter(door.call())
+    (bucket,) = door.rules.buckets({})
+    (left,) = await door.counters.remaining([bucket])
+    door.questions = 150
+    asking = await door.enter(door.call())
+    assert await door.counters.remaining([bucket]) == [left - (6000 - left) - 150]
+    for one in (plain, asking):
+        one.usage = Usage(input_tokens=7, output_tokens=5)
+        one.end(ENDED)
+    assert await door.counters.remaining([bucket]) == [6000 - 24]
 
 
 async def test_a_free_answer_costs_no_tokens(clock: ManualClock) -> None:

@@ -10,6 +10,7 @@ import pytest
 from interlingua_gateway.app.stack import stack
 from interlingua_gateway.core.call import Call
 from interlingua_gateway.core.errors import CallerError, GatewayError, Reason
+from interlingua_gateway.core.estimate import input_tokens, text_tokens
 from interlingua_gateway.core.events import Outcome
 from interlingua_gateway.core.run import run
 from interlingua_gateway.core.target import Capability, Classifier, Model, Route
@@ -156,6 +157,26 @@ async def test_tokens_and_cost_of_the_question_are_those_of_the_call(clock):
     assert not with_question.cost.estimated
     tokens = question.usage.input_tokens + question.usage.output_tokens
     assert with_question.cost.nano_usd - without.cost.nano_usd == tokens * 1000
+
+
+async def test_limits_know_beforehand_what_the_question_takes(clock):
+    """What is estimated for it is what the question and its answer are, by the same estimate."""
+    on = stage(clock)
+    asked = asking(on, "Prove it. " * 200)
+    expected = on.planner.question_tokens(asked)
+    await served(on, asked)
+    question = on.upstream.requests[0]
+    answer = text_tokens('{"route": "direct"}')
+    assert expected == input_tokens(question) + answer
+    assert expected < input_tokens(asked.request) + 200, "only the end of the text is read"
+
+
+def test_what_asks_nobody_takes_nothing(clock):
+    on = stage(clock)
+    assert on.planner.question_tokens(asking(on, alias="fast")) == 0
+    assert on.planner.question_tokens(asking(on, alias="nowhere")) == 0
+    count = call(CountRequest(request=ask("auto", "Why?")), clock)
+    assert on.planner.question_tokens(count) == 0
 
 
 NONSENSE = {

@@ -180,9 +180,13 @@ def test_damage_costs_the_rest_of_one_segment_and_a_copy_is_kept(
 
 def test_a_full_spool_refuses_calls_and_keeps_what_comes_nevertheless(spools: Spools) -> None:
     spool = spools.new(max_bytes=100)
+    turns: list[bool] = []
+    spool.on_turn(lambda: turns.append(spool.full))
     append(spool, b"x" * 90)
     spool.check()
+    assert turns == []
     append(spool, b"x" * 90)
+    assert turns == [True]
     with pytest.raises(PolicyError) as refused:
         spool.check()
     assert refused.value.reason is Reason.STORE_UNAVAILABLE
@@ -190,6 +194,7 @@ def test_a_full_spool_refuses_calls_and_keeps_what_comes_nevertheless(spools: Sp
     append(spool, b"y")
     assert drain(spool)[-1] == b"y"
     spool.check()
+    assert turns == [True, False]
     assert spools.watch.losses == 0
 
 
@@ -223,9 +228,10 @@ def test_a_full_disk_keeps_records_in_memory_and_refuses(
         assert not spool.catch_up()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    assert len(caplog.records) == 1
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
     assert spool.catch_up()
     spool.check()
+    assert caplog.messages[2:] == ["calls can be recorded again"]
     append(spool, b"d")
     assert drain(spool) == [b"a", b"b" * 30, b"c", b"d"]
 

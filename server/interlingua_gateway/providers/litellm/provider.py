@@ -21,9 +21,9 @@ from interlingua_gateway.providers.litellm.failure import Judge
 from interlingua_gateway.providers.litellm.marks import Marks
 from interlingua_gateway.providers.litellm.messages import Json
 from interlingua_gateway.providers.litellm.request import (
+    body_options,
     chat_arguments,
     embed_arguments,
-    options_of,
 )
 from interlingua_gateway.providers.litellm.vectors import vectors_of
 from interlingua_gateway.providers.transport.messages import Transport
@@ -136,7 +136,7 @@ class LiteLLMProvider:
     ) -> Reply:
         attempt = exchange.attempt
         facts = self._facts(attempt.target.model)
-        exchange.options = options_of(request.provider_options_json, facts, attempt)
+        exchange.options = body_options(request, facts, attempt)
         made = self._arguments(attempt, chat_arguments(request, facts, attempt))
         answer = await library.call(exchange, made)
         audio_format = request.audio.format if request.audio is not None else ""
@@ -153,7 +153,7 @@ class LiteLLMProvider:
     async def _embed(self, library: Library, request: EmbedRequest, exchange: Exchange) -> Reply:
         attempt = exchange.attempt
         facts = self._facts(attempt.target.model)
-        exchange.options = options_of(request.provider_options_json, facts, attempt)
+        exchange.options = body_options(request, facts, attempt)
         made = self._arguments(attempt, embed_arguments(request, facts, attempt))
         answer = await library.call(exchange, made, embeddings=True)
         batch = vectors_of(answer, request)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from interlingua_gateway.core.call import Attempt
-from interlingua_gateway.core.errors import CallerError
 from interlingua_gateway.core.types import (
     EmbedRequest,
     FormatKind,
@@ -17,12 +16,8 @@ from interlingua_gateway.core.types import (
 from interlingua_gateway.providers.litellm.facts import AWS_SIGNED, GOOGLE, MIN_P, TOP_K, Facts
 from interlingua_gateway.providers.litellm.messages import Json, messages_of
 from interlingua_gateway.providers.litellm.refusals import leave_out
-from interlingua_gateway.providers.openai.form import json_of
 from interlingua_gateway.providers.openai.quirks import EFFORTS
-
-_RESERVED = frozenset(
-    {"contents", "input", "messages", "model", "models", "stream", "stream_options"}
-)
+from interlingua_gateway.providers.options import json_of, options_of
 
 
 def chat_arguments(request: GenerateRequest, facts: Facts, attempt: Attempt) -> Json:
@@ -70,22 +65,14 @@ def embed_arguments(request: EmbedRequest, facts: Facts, attempt: Attempt) -> Js
     return made
 
 
-def options_of(text: str, facts: Facts, attempt: Attempt) -> Json:
-    """The provider options as a JSON object that is merged into the body as it stands.
+def body_options(request: GenerateRequest | EmbedRequest, facts: Facts, attempt: Attempt) -> Json:
+    """The provider options, which are merged into the body as they stand.
 
     Raises:
-        CallerError: it is not a JSON object, or the provider signs its bodies.
+        CallerError: see `options_of`; or the provider signs its bodies.
     """
-    if not text:
-        return {}
-    options = json_of(text, "provider_options_json")
-    if not isinstance(options, dict):
-        raise CallerError.of_field("provider_options_json", "must be a JSON object")
-    if reserved := sorted(_RESERVED & options.keys()):
-        raise CallerError.of_field(
-            "provider_options_json", f"{reserved[0]!r} is set by the gateway; leave it out"
-        )
-    if facts.provider in AWS_SIGNED:
+    options = options_of(request)
+    if options and facts.provider in AWS_SIGNED:
         leave_out(attempt, "provider_options_json", "This provider signs the request's body.")
         return {}
     return options

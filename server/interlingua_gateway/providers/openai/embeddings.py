@@ -40,7 +40,7 @@ def embed_form(attempt: Attempt, request: EmbedRequest, quirks: Quirks) -> Form:
     form.put("user", "user", request.user or None)
     if quirks.base64_embeddings:
         form.body["encoding_format"] = "base64"
-    form.merge(request.provider_options_json)
+    form.merge(request)
     return form
 
 

@@ -6,9 +6,8 @@ import msgspec
 
 from interlingua_gateway.core.call import Attempt, Warned
 from interlingua_gateway.core.errors import CallerError, Reason
-
-# `models` names further models to OpenRouter; where a call may go is the configuration's business.
-_RESERVED = frozenset({"model", "models", "messages", "input", "stream", "stream_options"})
+from interlingua_gateway.core.types import EmbedRequest, GenerateRequest
+from interlingua_gateway.providers.options import options_of
 
 
 class Form:
@@ -59,37 +58,14 @@ class Form:
         """Tell the caller what was not honoured."""
         self._attempt.warnings.append(Warned(path, description))
 
-    def merge(self, options_json: str) -> None:
+    def merge(self, request: GenerateRequest | EmbedRequest) -> None:
         """Put the caller's own provider options over the body.
 
         Raises:
-            CallerError: they are no JSON object, or touch a field that is the gateway's.
+            CallerError: see `options_of`.
         """
-        if not options_json:
-            return
-        options = json_of(options_json, "provider_options_json")
-        if not isinstance(options, dict):
-            raise CallerError.of_field("provider_options_json", "must be a JSON object")
-        reserved = sorted(_RESERVED & options.keys())
-        if reserved:
-            raise CallerError.of_field(
-                "provider_options_json", f"{reserved[0]!r} is set by the gateway; leave it out"
-            )
-        self.body.update(options)
+        self.body.update(options_of(request))
 
     def encode(self) -> bytes:
         """The body as JSON."""
         return msgspec.json.encode(self.body)
-
-
-def json_of(text: str, path: str) -> object:
-    """The value of JSON text that the caller gave at `path`.
-
-    Raises:
-        CallerError: it is not JSON.
-    """
-    try:
-        value: object = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise CallerError.of_field(path, "is not valid JSON") from error
-    return value

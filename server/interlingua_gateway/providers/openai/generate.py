@@ -14,9 +14,10 @@ from interlingua_gateway.core.types import (
     ToolChoice,
     ToolMode,
 )
-from interlingua_gateway.providers.openai.form import Form, json_of
+from interlingua_gateway.providers.openai.form import Form
 from interlingua_gateway.providers.openai.messages import Fields, encode_messages
 from interlingua_gateway.providers.openai.quirks import EFFORTS, Quirks
+from interlingua_gateway.providers.options import json_of
 
 DEFAULT_VOICE = "alloy"
 
@@ -55,7 +56,7 @@ def generate_form(attempt: Attempt, request: GenerateRequest, quirks: Quirks) ->
         form.body["stream"] = True
         if quirks.stream_usage:
             form.body["stream_options"] = {"include_usage": True}
-    form.merge(request.provider_options_json)
+    form.merge(request)
     return form
 
 

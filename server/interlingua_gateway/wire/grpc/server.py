@@ -10,7 +10,6 @@ import grpc
 import msgspec
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_channelz.v1 import channelz
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from interlingua.v1 import (
@@ -30,6 +29,8 @@ from interlingua_gateway.wire.grpc.exchange import Exchange, StreamMethod, Unary
 from interlingua_gateway.wire.grpc.feedback import FeedbackMethods
 from interlingua_gateway.wire.grpc.front import Front
 from interlingua_gateway.wire.grpc.gateway import GatewayMethods
+from interlingua_gateway.wire.grpc.health import SERVICE as HEALTH_SERVICE
+from interlingua_gateway.wire.grpc.health import Health
 from interlingua_gateway.wire.grpc.models import ModelMethods
 from interlingua_gateway.wire.grpc.tls import TlsFiles, credentials
 from interlingua_gateway.wire.grpc.usage import UsageMethods
@@ -81,7 +82,8 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GrpcServer:
-    """The server with everything it serves; `addresses` is where it listens once it has started."""
+    """The server with everything it serves; `addresses` is where it listens once it has started,
+    and `health` what load balancers are told."""
 
     def __init__(
         self,
@@ -100,7 +102,7 @@ class GrpcServer:
         self.addresses: tuple[str, ...] = ()
         self._options = options
         self._server = grpc.aio.server(options=channel_options(options))
-        self._health = health.aio.HealthServicer()
+        self.health = Health([service.full_name for service in SERVICES])
         unary: Mapping[str, UnaryMethod] = {
             "GatewayService.Generate": gateway.generate,
             "GatewayService.Embed": gateway.embed,
@@ -137,9 +139,8 @@ class GrpcServer:
         self._add_standard_services()
 
     def _add_standard_services(self) -> None:
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = [service.full_name for service in SERVICES]
-        names.append(health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
+        self.health.add_to(self._server)
+        names = [*(service.full_name for service in SERVICES), HEALTH_SERVICE]
         if self._options.reflection:
             reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)
         if self._options.channelz:
@@ -151,7 +152,7 @@ class GrpcServer:
         Raises:
             InternalError: an address cannot be listened on.
         """
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self.health.starting()
         self.addresses = tuple(self._bind(address) for address in self._options.listen)
         await self._server.start()
 
@@ -177,19 +178,15 @@ class GrpcServer:
 
     async def serving(self) -> None:
         """Tell health checks that calls are welcome."""
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        await self.health.serving()
 
     async def not_serving(self) -> None:
         """Tell health checks to send calls elsewhere; calls are still served."""
-        await self._health.enter_graceful_shutdown()
+        await self.health.draining()
 
     async def stop(self, grace_s: float) -> None:
         """Refuse new calls and end; calls still open after `grace_s` are cut."""
         await self._server.stop(grace_s)
-
-    async def _set_health(self, status: int) -> None:
-        for name in ("", *(service.full_name for service in SERVICES)):
-            await self._health.set(name, status)
 
 
 def _try_to_bind(address: str) -> None:

@@ -165,7 +165,7 @@ async def test_provider_options_go_into_the_body_as_they_stand(make: Make) -> No
 
 
 @pytest.mark.parametrize(
-    "options", ["[]", "{", '{"model":"x"}', '{"models":["x"]}', '{"stream":true}']
+    "options", ["[]", "{", '{"model":"x"}', '{"models":["x"]}', '{"stream":true}', '{"n":2}']
 )
 async def test_provider_options_that_are_none_are_refused(make: Make, options: str) -> None:
     provider = make(api_base="http://localhost:9", **OPENAI.params)

@@ -289,7 +289,8 @@ def test_provider_options_are_merged() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", ["{", "[]", '"x"', '{"model":"other"}', '{"models":["x"]}', '{"stream":true}']
+    "options",
+    ["{", "[]", '"x"', '{"model":"other"}', '{"models":["x"]}', '{"stream":true}', '{"n":2}'],
 )
 def test_provider_options_that_are_refused(options: str) -> None:
     with pytest.raises(CallerError) as raised:
