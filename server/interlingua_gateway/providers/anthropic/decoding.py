@@ -61,32 +61,32 @@ class MessageDecoder:
     def _events(self, payloads: list[bytes]) -> list[AnswerEvent]:
         events: list[AnswerEvent] = []
         reading = self._reading
-        for payload in payloads:
-            try:
+        try:
+            for payload in payloads:
                 event = _event(payload)
-            except (msgspec.DecodeError, UnicodeError) as error:
-                raise _broken() from error
-            if event.type == "error":
-                raise self._failures.of_answer(self._attempt, payload)
-            reading.take(event, events)
-            if reading.ended:
-                break
+                if event.type == "error":
+                    raise self._failures.of_answer(self._attempt, payload)
+                reading.take(event, events)
+                if reading.ended:
+                    break
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise _broken() from error
         reading.tell_usage(events)
         return events
 
 
 def whole_message(attempt: Attempt, failures: Failures, body: bytes) -> Whole:
     """The answer in a whole body; see Dialect.whole."""
+    reading, events = Reading(), list[AnswerEvent]()
     try:
         message = _message(body)
+        if message.type == "error":
+            raise failures.of_answer(attempt, body)
+        if message.type != "message":
+            raise _broken()
+        reading.whole(message, events)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise _broken() from error
-    if message.type == "error":
-        raise failures.of_answer(attempt, body)
-    if message.type != "message":
-        raise _broken()
-    reading, events = Reading(), list[AnswerEvent]()
-    reading.whole(message, events)
     return Whole(tuple(events), reading.model, reading.id)
 
 

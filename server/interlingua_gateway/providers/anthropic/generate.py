@@ -15,6 +15,7 @@ from interlingua_gateway.core.types import (
     ToolChoice,
     ToolMode,
 )
+from interlingua_gateway.providers.anthropic.generations import Generation, generation_of
 from interlingua_gateway.providers.anthropic.media import Fields
 from interlingua_gateway.providers.anthropic.messages import encode_messages
 from interlingua_gateway.providers.anthropic.output_schema import output_schema
@@ -24,24 +25,10 @@ from interlingua_gateway.providers.openai.form import Form, json_of
 DEFAULT_MAX_TOKENS: Final = 4096
 """Longest answer, in tokens beside its thoughts, where nobody says one: the API wants a number.
 Every model since Claude 3 takes this one."""
-LACKS: Final = frozenset(
-    {
-        "sampling.min_p",
-        "sampling.seed",
-        "sampling.presence_penalty",
-        "sampling.frequency_penalty",
-        "sampling.logit_bias",
-        "sampling.candidate_count",
-        "sampling.logprobs",
-        "sampling.top_logprobs",
-        "response_format.json_object",
-        "modalities",
-        "safety_settings",
-    }
-)
-"""What the API cannot honour, see Quirks.lacks."""
 _TAKES: Final = ("temperature", "top_p", "top_k")
 _REFUSES: Final = ("min_p", "seed", "presence_penalty", "frequency_penalty", "top_logprobs")
+_NEUTRAL: Final = {"temperature": 1, "top_p": 1}
+"""What changes nothing, and can so be left out."""
 
 
 def message_form(attempt: Attempt, request: GenerateRequest) -> Form:
@@ -50,13 +37,14 @@ def message_form(attempt: Attempt, request: GenerateRequest) -> Form:
     Raises:
         CallerError: something in it cannot be honoured, and the caller is not lenient.
     """
-    form = Form(attempt, LACKS)
+    form = Form(attempt, frozenset())
     conversation = encode_messages(request.messages, form)
     if conversation.system:
         form.body["system"] = conversation.system
     form.body["messages"] = conversation.turns
-    _sampling(form, request.sampling)
-    _length(form, attempt, request)
+    generation = generation_of(attempt.target.model)
+    _sampling(form, request.sampling, generation)
+    _length(form, attempt, request, generation)
     if request.tools:
         _tools(form, request)
     if request.response_format is not None:
@@ -73,11 +61,22 @@ def message_form(attempt: Attempt, request: GenerateRequest) -> Form:
     return form
 
 
-def _sampling(form: Form, sampling: Sampling) -> None:
-    for name in (*_TAKES, *_REFUSES):
-        form.put(f"sampling.{name}", name, getattr(sampling, name))
+def _sampling(form: Form, sampling: Sampling, generation: Generation) -> None:
+    for name in _TAKES:
+        value = getattr(sampling, name)
+        if generation.sampling:
+            form.put(f"sampling.{name}", name, value)
+        elif value is not None and value != _NEUTRAL.get(name):
+            form.refuse(f"sampling.{name}", "this model chooses itself how tokens are drawn")
     if sampling.stop:
         form.body["stop_sequences"] = sampling.stop
+    _unknown_sampling(form, sampling)
+
+
+def _unknown_sampling(form: Form, sampling: Sampling) -> None:
+    for name in _REFUSES:
+        if getattr(sampling, name) is not None:
+            form.refuse(f"sampling.{name}")
     if sampling.logit_bias:
         form.refuse("sampling.logit_bias")
     if sampling.n is not None and sampling.n != 1:
@@ -86,7 +85,7 @@ def _sampling(form: Form, sampling: Sampling) -> None:
         form.refuse("sampling.logprobs")
 
 
-def _length(form: Form, attempt: Attempt, request: GenerateRequest) -> None:
+def _length(form: Form, attempt: Attempt, request: GenerateRequest, generation: Generation) -> None:
     """The longest answer, and the thoughts that are part of it."""
     target = attempt.target
     limit = request.sampling.max_output_tokens
@@ -96,7 +95,7 @@ def _length(form: Form, attempt: Attempt, request: GenerateRequest) -> None:
         limit = target.longest_output_tokens
     thoughts = 0
     if request.reasoning is not None:
-        thoughts = put_thinking(form, target.model, request.reasoning, limit)
+        thoughts = put_thinking(form, generation, request.reasoning, limit)
     form.body["max_tokens"] = DEFAULT_MAX_TOKENS + thoughts if limit is None else limit
 
 

@@ -41,9 +41,21 @@ class Reading:
     are passed over. A finish is told only at the end of the message; until then it is a plan.
     """
 
-    __slots__ = ("_calls", "_counted", "_finish", "_news", "_whole", "ended", "id", "model")
+    __slots__ = (
+        "_begun",
+        "_calls",
+        "_counted",
+        "_finish",
+        "_news",
+        "_whole",
+        "ended",
+        "id",
+        "model",
+    )
 
     def __init__(self) -> None:
+        self._begun = 0
+        """Tool calls so far."""
         self._calls: dict[int, int] = {}
         """Number of the tool call that each block is."""
         self._whole: dict[int, str] = {}
@@ -61,6 +73,7 @@ class Reading:
 
         Raises:
             UpstreamError: the message ends without a stop reason.
+            UnicodeDecodeError: a text is not UTF-8.
         """
         if event.delta is not None and event.type == "content_block_delta":
             self._delta(event.index, event.delta, events)
@@ -81,6 +94,7 @@ class Reading:
 
         Raises:
             UpstreamError: it has no stop reason.
+            UnicodeDecodeError: a text is not UTF-8.
         """
         self._message(message)
         for index, block in enumerate(message.content or ()):
@@ -113,9 +127,10 @@ class Reading:
             data = (block.data or "").encode()
             events.append(ReasoningDelta(0, signature=data, redacted=True))
         elif block.type == "tool_use":
-            number = self._calls[index] = len(self._calls)
-            events.append(ToolCallDelta(0, number, block.id or "", block.name or ""))
-            self._whole[index] = bytes(block.input).decode()
+            self._calls[index] = self._begun
+            events.append(ToolCallDelta(0, self._begun, block.id or "", block.name or ""))
+            self._begun += 1
+            self._whole[index] = _arguments(block)
 
     def _delta(self, index: int, delta: DeltaShape, events: list[AnswerEvent]) -> None:
         if delta.text:
@@ -155,6 +170,16 @@ class Reading:
             self._news = False
             events.append(UsageUpdate(self._counted))
         events.append(self._finish)
+
+
+def _arguments(block: BlockShape) -> str:
+    """The arguments of a call as the provider wrote them; none are an empty object.
+
+    Raises:
+        UnicodeDecodeError: they are not UTF-8, which is not looked at before.
+    """
+    text = bytes(block.input).decode()
+    return "{}" if text == "null" else text
 
 
 def usage_of(usage: UsageShape) -> Usage:

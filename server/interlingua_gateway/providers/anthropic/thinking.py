@@ -1,18 +1,12 @@
-"""How a model is told to think: by a budget of tokens, or by an effort.
-
-Facts: "Extended thinking", "Adaptive thinking" and "Effort" in Anthropic's guide. Models up to 4.5
-take a budget, those after 4.6 an effort, and 4.6 both. The older ones are a closed set, so they
-are known by their names, and every name that is to come takes an effort.
-"""
+"""How a model is told to think: by a budget of tokens, or by an effort."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from enum import Enum
 from typing import Final
 
 from interlingua_gateway.core.types import Effort, ReasoningOptions
+from interlingua_gateway.providers.anthropic.generations import Generation
 from interlingua_gateway.providers.openai.form import Form
 
 SMALLEST_BUDGET: Final = 1024
@@ -37,26 +31,10 @@ ADAPTIVE: Final[Mapping[str, str]] = {"type": "adaptive", "display": "summarized
 """The newer models keep their thoughts to themselves unless they are asked for a summary."""
 DISABLED: Final[Mapping[str, str]] = {"type": "disabled"}
 
-_OLDER: Final = re.compile(r"claude-(3|(opus|sonnet|haiku)-4(-[0-5])?(-\d{8}|-latest)?$)")
-_BETWEEN: Final = re.compile(r"claude-(opus|sonnet|haiku)-4-6(-|$)")
 
-
-class Way(Enum):
-    """What a model takes."""
-
-    BUDGET = "budget"
-    EITHER = "either"
-    EFFORT = "effort"
-
-
-def way_of(model: str) -> Way:
-    """What `model` takes; other makers' models behind this API are not known to refuse either."""
-    if _OLDER.match(model):
-        return Way.BUDGET
-    return Way.EITHER if _BETWEEN.match(model) or not model.startswith("claude-") else Way.EFFORT
-
-
-def put_thinking(form: Form, model: str, wanted: ReasoningOptions, limit: int | None) -> int:
+def put_thinking(
+    form: Form, generation: Generation, wanted: ReasoningOptions, limit: int | None
+) -> int:
     """Ask for the reasoning that is `wanted`, of an answer of at most `limit` tokens (None if that
     is open). Returns the tokens of thought that come out of the answer's limit, 0 if it is not
     known.
@@ -64,22 +42,22 @@ def put_thinking(form: Form, model: str, wanted: ReasoningOptions, limit: int | 
     Raises:
         CallerError: the model cannot honour it, and the caller is not lenient.
     """
-    way, budget, effort = way_of(model), wanted.budget_tokens, wanted.effort
-    if budget is not None:
+    budget, effort = wanted.budget_tokens, wanted.effort
+    if budget is not None and (generation.budget or not budget):
         if effort is not None:
             form.refuse("reasoning.effort", "a budget and an effort exclude each other")
-        if way is not Way.EFFORT or not budget:
-            return _by_budget(form, budget)
+        return _by_budget(form, budget)
+    if budget is not None:
         form.refuse("reasoning.budget_tokens", "this model takes an effort, not a budget")
-        form.body["thinking"] = ADAPTIVE
-    elif effort is Effort.NONE:
+    if effort is Effort.NONE:
         form.body["thinking"] = DISABLED
-    elif effort is not None and way is Way.BUDGET:
+    elif effort is not None and not generation.effort:
         budget = _fitting(form, BUDGETS[effort], limit)
         return _by_budget(form, budget) if budget else 0
-    elif effort is not None:
+    elif effort is not None or budget is not None:
         form.body["thinking"] = ADAPTIVE
-        form.body["output_config"] = {"effort": EFFORTS[effort]}
+        if effort is not None:
+            form.body["output_config"] = {"effort": EFFORTS[effort]}
     return 0
 
 
