@@ -13,7 +13,6 @@ from interlingua_gateway.providers.transport.messages import split_url
 from tests.support.manual_clock import ManualClock
 from tests.support.openai import ask, attempt
 
-
 ENDPOINTS = {"openai": "/chat/completions", "anthropic": "/v1/messages"}
 
 
