@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from interlingua_gateway.config.environment import process_environment
 from interlingua_gateway.core.call import Attempt
 from interlingua_gateway.core.clock import SystemClock
 from interlingua_gateway.core.errors import GatewayError
@@ -78,7 +79,7 @@ async def both(url: str) -> AsyncIterator[tuple[tuple[str, Provider], ...]]:
         params={"api_base": url, "api_key": KEY},
         redactor=redactor,
         clock=clock,
-        environment={},
+        environment=process_environment(),
         transport=HttpClient(clock=clock),
     )
     try:

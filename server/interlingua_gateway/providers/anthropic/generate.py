@@ -142,8 +142,8 @@ def _merge(form: Form, options_json: str) -> None:
     """Put the caller's options over the body; those of the output join the ones that are there."""
     ours = _output_config(form)
     form.merge(options_json)
-    theirs = _output_config(form)
-    if ours and theirs != ours:
+    theirs = form.body.get("output_config")
+    if isinstance(theirs, dict):
         form.body["output_config"] = {**ours, **theirs}
 
 

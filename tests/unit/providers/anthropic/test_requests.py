@@ -442,6 +442,11 @@ def test_options_of_the_output_join_those_that_are_there() -> None:
     }
 
 
+def test_options_can_take_those_of_the_output_away() -> None:
+    request = ask(**think(effort=Effort.LOW), provider_options_json='{"output_config":null}')
+    assert body_of(request)["output_config"] is None
+
+
 def test_betas_travel_in_a_header() -> None:
     request = ask(provider_options_json='{"betas":["a-2026-01-01","b-2026-01-01"],"speed":"fast"}')
     made = Bench(headers={"Anthropic-Beta": "own-2025"}).dialect.request(attempt(request))
