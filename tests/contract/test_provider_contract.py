@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from interlingua_gateway.core.call import Attempt, Phase
-from interlingua_gateway.core.errors import Reason, UpstreamError
+from interlingua_gateway.core.errors import CallerError, Reason, UpstreamError
 from interlingua_gateway.core.events import FinishReason, TokenCount, Usage
 from interlingua_gateway.core.target import Target
 from interlingua_gateway.core.types import (
@@ -93,6 +93,11 @@ async def test_whole_answer_is_one_batch(subject: Subject) -> None:
 
 
 async def test_several_candidates(subject: Subject, streaming: bool) -> None:
+    if not subject.several_candidates:
+        with pytest.raises(CallerError) as raised:
+            await subject.provider.open(attempt(subject, "text", streaming, ask(n=2)))
+        assert raised.value.violations[0].subject == "sampling.candidate_count"
+        return
     reply = await subject.provider.open(attempt(subject, "text", streaming, ask(n=2)))
     answer = await reply.collect()
     assert [candidate.index for candidate in answer.candidates] == [0, 1]
@@ -112,6 +117,10 @@ async def test_tools(subject: Subject, streaming: bool) -> None:
 async def test_embeddings(subject: Subject) -> None:
     inputs = (EmbedInput(text="red"), EmbedInput(text="green"), EmbedInput(text="blue"))
     request = EmbedRequest(model="alias", inputs=inputs)
+    if not subject.embeds:
+        with pytest.raises(CallerError):
+            await subject.provider.open(attempt(subject, "text", False, request))
+        return
     answer = await (await subject.provider.open(attempt(subject, "text", False, request))).collect()
     assert [vector.index for vector in answer.vectors] == [0, 1, 2]
     (size,) = {len(vector.data) for vector in answer.vectors}

@@ -26,6 +26,7 @@ CANARIES = {
     "NATIVE_KEY": "sk-canary-native-5e81b7d2",
     "LITELLM_OPENAI_KEY": "sk-canary-litellm-90c3f6aa",
     "LITELLM_ANTHROPIC_KEY": "sk-ant-canary-1d7e44b8",
+    "NATIVE_ANTHROPIC_KEY": "sk-ant-canary-5b02c9fe",
     "HEADER_SECRET": "canary-header-7b2f90ce",
 }
 PATIENT = {"first_token_s": 8.0, "stall_s": 8.0, "total_s": 8.0}
@@ -70,6 +71,15 @@ SUBJECTS = (
         kind="litellm",
         model="anthropic/claude-sonnet-4-20250514",
         key="LITELLM_ANTHROPIC_KEY",
+        llmock="anthropic",
+        path="",
+        wire=ANTHROPIC,
+    ),
+    Subject(
+        name="native-anthropic",
+        kind="anthropic",
+        model="claude-sonnet-4-20250514",
+        key="NATIVE_ANTHROPIC_KEY",
         llmock="anthropic",
         path="",
         wire=ANTHROPIC,
@@ -190,6 +200,7 @@ async def faulty(llmock_url: str, raw: Raw, directory: Path) -> AsyncIterator[Fa
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler):
                 handler.setStream(log)
+        await gateway.built.tasks.joined()  # the library is loaded
         made = Faulty(gateway, int(llmock_url.rpartition(":")[2]), raw, log)
         for subject in SUBJECTS:
             assert (await made.call(alias(subject), streaming=False)).failure is None
@@ -210,6 +221,7 @@ def _tree(llmock_url: str, raw_url: str) -> dict[str, object]:
                 "base_url": url,
                 "api_key": f"env:{subject.key}",
                 "headers": {"x-house-token": "env:HEADER_SECRET"},
+                "models_refresh_s": None,
             }
             models += [
                 {

@@ -119,7 +119,7 @@ FAMILIES: tuple[Family, ...] = (
         hosts=("api.anthropic.com",),
         asked=requests.anthropic,
         read=readers.anthropic,
-        ways=(Way("litellm", "anthropic/"),),
+        ways=_pair("anthropic", "anthropic/"),
     ),
     *(
         Family(

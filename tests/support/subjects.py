@@ -9,7 +9,8 @@ The target's model names the scenario:
     silent      accepts the request and never answers
     stalled     says "one" and never goes on (a whole answer never comes)
 
-Embeddings of any model have 4 dimensions or more and count one token an input.
+Embeddings of any model have 4 dimensions or more and count one token an input. A subject whose API
+has no embeddings, or one candidate only, says so.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ from interlingua_gateway.core.clock import SystemClock
 from interlingua_gateway.core.errors import Reason
 from interlingua_gateway.core.ports import Provider
 from interlingua_gateway.core.redact import Redactor
+from interlingua_gateway.providers.accounts import dialect_of
 from interlingua_gateway.providers.http import HttpProvider
 from interlingua_gateway.providers.litellm import LiteLLMProvider
 from interlingua_gateway.providers.registry import BY_NAME, openai_dialect
 from interlingua_gateway.providers.script import CallTool, Fail, Hang, Say
 from interlingua_gateway.providers.scripted import ScriptedProvider
 from interlingua_gateway.providers.transport.client import HttpClient
+from tests.support.subjects_anthropic import answer_anthropic
 from tests.support.upstream import LAST_CHUNK, STREAM_HEAD, Upstream, Visit, sse, whole
 
 TEXT = ("one", " two", " three")
@@ -49,11 +52,15 @@ class Subject:
         upstream: Upstream | None = None,
         open_connections: Callable[[], int] = lambda: 0,
         lists: frozenset[str] = frozenset({"text", "tools"}),
+        embeds: bool = True,
+        several_candidates: bool = True,
     ) -> None:
         self.provider = provider
         self.model_prefix = model_prefix
         self.open_connections = open_connections
         self.lists = lists
+        self.embeds = embeds
+        self.several_candidates = several_candidates
         self._upstream = upstream
 
     async def arrived(self) -> None:
@@ -116,6 +123,31 @@ async def native() -> AsyncIterator[Subject]:
 
 
 @asynccontextmanager
+async def native_anthropic() -> AsyncIterator[Subject]:
+    async with Upstream(answer_anthropic) as upstream:
+        clock, redactor = SystemClock(), Redactor(("sk-canary",))
+        dialect = dialect_of(
+            BY_NAME["anthropic"],
+            redactor=redactor,
+            clock=clock,
+            base_url=upstream.url,
+            api_key="sk-canary",
+        )
+        transport = HttpClient(clock=clock)
+        provider = HttpProvider("subject", dialect, transport, redactor=redactor)
+        try:
+            yield Subject(
+                provider,
+                upstream=upstream,
+                open_connections=lambda: provider.open_connections,
+                embeds=False,
+                several_candidates=False,
+            )
+        finally:
+            await provider.aclose()
+
+
+@asynccontextmanager
 async def library() -> AsyncIterator[Subject]:
     async with Upstream(answer_openai) as upstream:
         clock = SystemClock()
@@ -144,6 +176,7 @@ async def library() -> AsyncIterator[Subject]:
 SUBJECTS: dict[str, Callable[[], AbstractAsyncContextManager[Subject]]] = {
     "scripted": scripted,
     "native": native,
+    "native-anthropic": native_anthropic,
     "litellm": library,
 }
 

@@ -11,11 +11,12 @@ from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.core.errors import InternalError
 from interlingua_gateway.core.ports import Provider
 from interlingua_gateway.core.redact import Redactor
+from interlingua_gateway.providers.accounts import dialect_of
 from interlingua_gateway.providers.http import HttpProvider
 from interlingua_gateway.providers.litellm import LiteLLMProvider
 from interlingua_gateway.providers.local.provider import LocalProvider
 from interlingua_gateway.providers.local.supervisor import LocalModel, LocalSettings
-from interlingua_gateway.providers.registry import BY_NAME, openai_dialect
+from interlingua_gateway.providers.registry import BY_NAME
 from interlingua_gateway.providers.script import scripts_of
 from interlingua_gateway.providers.scripted import ScriptedProvider
 from interlingua_gateway.providers.transport.client import HttpClient, PoolLimits
@@ -48,7 +49,7 @@ class ProviderFactory:
         return self._native(name, config)
 
     def _native(self, name: str, config: ProviderConfig) -> Provider:
-        dialect = openai_dialect(
+        dialect = dialect_of(
             BY_NAME[config.kind],
             redactor=self._redactor,
             clock=self._clock,

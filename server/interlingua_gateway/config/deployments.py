@@ -68,8 +68,9 @@ class ProviderConfig(Section):
 
     kind: str
     """How it is spoken to: openai (anything that speaks OpenAI's API; set base_url), a provider of
-    that API by its name (groq, azure, mistral, ...), litellm (everything else), local (the
-    embedded model) or scripted (fixed answers for tests). By default the name of the entry."""
+    that API by its name (groq, azure, mistral, ...), anthropic (anything that speaks Anthropic's),
+    litellm (everything else), local (the embedded model) or scripted (fixed answers for tests). By
+    default the name of the entry."""
     api_key: Secret | None = None
     """env:NAME or file:/path. By default the usual variable of the kind, such as OPENAI_API_KEY,
     unless base_url is set."""

@@ -63,7 +63,7 @@ _BEDROCK = (
 
 KNOWN: Final = (
     _native("openai", "OPENAI_API_KEY"),
-    _litellm("anthropic", "ANTHROPIC_API_KEY"),
+    _native("anthropic", "ANTHROPIC_API_KEY"),
     _litellm("gemini", "GEMINI_API_KEY", "GOOGLE_API_KEY"),
     KnownProvider("azure", "azure", _AZURE),
     KnownProvider("bedrock", "litellm", _BEDROCK, prefix="bedrock/"),

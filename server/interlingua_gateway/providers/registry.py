@@ -1,16 +1,17 @@
-"""Providers that speak the OpenAI dialect, as rows of data."""
+"""Providers that the gateway speaks to itself, as rows of data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from typing import Literal
 
 import msgspec
 
 from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.core.errors import InternalError
 from interlingua_gateway.core.redact import Redactor
-from interlingua_gateway.providers.dialect import endpoint_of
+from interlingua_gateway.providers.dialect import Endpoint, endpoint_of
 from interlingua_gateway.providers.openai.dialect import OpenAIDialect
 from interlingua_gateway.providers.openai.quirks import OPENAI_LACKS, Quirks
 
@@ -20,16 +21,19 @@ class Auth(Enum):
 
     BEARER = "authorization"
     API_KEY = "api-key"
+    X_API_KEY = "x-api-key"
 
 
 class ProviderRow(msgspec.Struct, frozen=True, kw_only=True):
     """One provider. `base_url` is empty where each account has its own; `key_variables` are the
-    environment variables that usually hold its API key, none if it needs no key."""
+    environment variables that usually hold its API key, none if it needs no key. `api` says whose
+    form requests and answers have; `quirks` are those of OpenAI's."""
 
     name: str
     base_url: str = ""
     key_variables: tuple[str, ...] = ()
     auth: Auth = Auth.BEARER
+    api: Literal["openai", "anthropic"] = "openai"
     quirks: Quirks = Quirks()
 
 
@@ -45,6 +49,13 @@ ROWS = (
         base_url="https://api.openai.com/v1",
         key_variables=("OPENAI_API_KEY",),
         quirks=_OPENAI,
+    ),
+    ProviderRow(
+        name="anthropic",
+        base_url="https://api.anthropic.com",
+        key_variables=("ANTHROPIC_API_KEY",),
+        auth=Auth.X_API_KEY,
+        api="anthropic",
     ),
     ProviderRow(
         name="azure",
@@ -223,12 +234,7 @@ ROWS = (
         base_url="http://127.0.0.1:1234/v1",
         quirks=Quirks(
             lacks=(_LACKS - {"sampling.top_k"})
-            | {
-                "sampling.candidate_count",
-                "audio_input",
-                "file_input",
-                "user",
-            },
+            | {"sampling.candidate_count", "audio_input", "file_input", "user"},
         ),
     ),
     ProviderRow(
@@ -259,22 +265,33 @@ def openai_dialect(
     Raises:
         InternalError: the configuration names no usable base URL.
     """
+    if row.quirks.deployments and base_url:
+        base_url = _azure_url(base_url, api_version)
+    endpoint = account_endpoint(row, base_url=base_url, api_key=api_key, headers=headers)
+    return OpenAIDialect(
+        lambda: endpoint, row.quirks, redactor=redactor, clock=clock, api_version=api_version
+    )
+
+
+def account_endpoint(
+    row: ProviderRow, *, base_url: str, api_key: str, headers: Mapping[str, str] | None
+) -> Endpoint:
+    """Where `row` answers for one account; its `headers` go before those of the row.
+
+    Raises:
+        InternalError: the configuration names no usable base URL.
+    """
     url = base_url or row.base_url
     if not url:
         raise InternalError(f"A provider of kind {row.name} needs a base_url.")
-    if row.quirks.deployments:
-        url = _azure_url(url, api_version)
     sent = {}
     if api_key:
         sent[row.auth.value] = f"Bearer {api_key}" if row.auth is Auth.BEARER else api_key
     sent.update({name.lower(): value for name, value in (headers or {}).items()})
     try:
-        endpoint = endpoint_of(url, sent)
+        return endpoint_of(url, sent)
     except ValueError as error:
         raise InternalError(f"base_url of a provider of kind {row.name}: {error}.") from error
-    return OpenAIDialect(
-        lambda: endpoint, row.quirks, redactor=redactor, clock=clock, api_version=api_version
-    )
 
 
 def _azure_url(url: str, api_version: str) -> str:

@@ -35,7 +35,7 @@ def test_with_nothing_there_is_the_embedded_model() -> None:
     ("environment", "provider", "kind", "deployment"),
     [
         ({"OPENAI_API_KEY": "k"}, "openai", "openai", "openai/*"),
-        ({"ANTHROPIC_API_KEY": "k"}, "anthropic", "litellm", "anthropic/anthropic/*"),
+        ({"ANTHROPIC_API_KEY": "k"}, "anthropic", "anthropic", "anthropic/*"),
         ({"GOOGLE_API_KEY": "k"}, "gemini", "litellm", "gemini/gemini/*"),
         ({"GROQ_API_KEY": "k"}, "groq", "groq", "groq/*"),
         ({"AZURE_API_KEY": "k", "AZURE_API_BASE": "https://a"}, "azure", "azure", "azure/*"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from interlingua_gateway.config.known import KNOWN, NATIVE_KINDS
+from interlingua_gateway.config.known import KINDS, KNOWN
 from interlingua_gateway.config.load import load
 
 PAGE = (Path(__file__).parents[3] / "docs/configuration.md").read_text("utf-8")
@@ -17,6 +17,7 @@ def test_examples_load(example: str, tmp_path: Path) -> None:
     file = tmp_path / "example.yaml"
     file.write_text(example)
     environment = {"HOME": "/h", "OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}
+    environment["GEMINI_API_KEY"] = "k"
     environment["INTERLINGUA_ADMIN_KEY"] = "k" * 64
     environment["SPENDING_HOOK_SECRET"] = environment["DATABASE_PASSWORD"] = "k"
     assert load(file, environment).config.models
@@ -36,5 +37,6 @@ def test_every_known_variable_is_listed() -> None:
 
 
 def test_every_kind_is_listed() -> None:
-    (row,) = re.findall(r"^\| (`openai`, .*?) \|", PAGE, re.MULTILINE)
-    assert set(re.findall(r"`([a-z]+)`", row)) == NATIVE_KINDS
+    (table,) = re.findall(r"^\| kind \| .*\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    names = [row.split("|")[1] for row in table.splitlines()]
+    assert set(re.findall(r"`([a-z]+)`", "".join(names))) == KINDS

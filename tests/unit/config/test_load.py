@@ -191,7 +191,7 @@ telemetry: {log_level: loud}
         ("providers: [a]", "providers: a mapping of keys is needed"),
         ("providers: {a: 5}", "providers.a: a mapping of keys is needed"),
         ("providers: {mine: {}}", "providers.mine.kind: needed, but not given"),
-        ("providers: {x: {kind: anthropic}}", "write kind: litellm, and anthropic/... as model"),
+        ("providers: {x: {kind: gemini}}", "write kind: litellm, and gemini/... as model"),
         ("providers: {x: {kind: openai, base_url: host/v1}}", "write a URL"),
         ("providers: {x: {kind: openai, base_url: 'https://u:p@h'}}", "credentials do not belong"),
         ("providers: {scripted: {params: {a: 1}}}", "params: belongs to kind litellm"),

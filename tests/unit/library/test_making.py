@@ -83,14 +83,14 @@ def test_a_key_is_taken_from_the_environment_and_never_shown(tmp_path, monkeypat
 
 
 def test_keys_of_several_providers_at_once():
-    keys = {"openai": KEY, "anthropic": KEY + "a"}
-    config = gateway_config(["anthropic", "openai"], "gpt-4o", keys, {})
-    assert config.providers["anthropic"].api_key == Secret(KEY + "a", "x")
+    keys = {"openai": KEY, "gemini": KEY + "a"}
+    config = gateway_config(["gemini", "openai"], "gpt-4o", keys, {})
+    assert config.providers["gemini"].api_key == Secret(KEY + "a", "x")
     targets = {model.name: model.targets for model in config.models}
-    assert [target.model for target in targets["default"]] == ["anthropic/gpt-4o", "gpt-4o"]
-    assert [target.model for target in targets["*"]] == ["anthropic/*", "*"]
+    assert [target.model for target in targets["default"]] == ["gemini/gpt-4o", "gpt-4o"]
+    assert [target.model for target in targets["*"]] == ["gemini/*", "*"]
     assert KEY not in config.model_dump_json()
-    config = gateway_config(["anthropic", "openai"], "openai/o3", keys, {})
+    config = gateway_config(["gemini", "openai"], "openai/o3", keys, {})
     (default,) = [model for model in config.models if model.name == "default"]
     assert [(one.provider, one.model) for one in default.targets] == [("openai", "o3")]
 
@@ -188,9 +188,10 @@ LIST = [
         "model_info": {"id": "x", "max_input_tokens": 1000},
     },
     {
-        "model_name": "claude",
-        "litellm_params": {"model": "anthropic/claude-sonnet-4-5", "api_key": KEY, "mock": True},
+        "model_name": "flash",
+        "litellm_params": {"model": "gemini/gemini-2.5-flash", "api_key": KEY, "mock": True},
     },
+    {"model_name": "claude", "litellm_params": {"model": "claude-sonnet-4-5", "api_key": KEY}},
     {"model_name": "here", "litellm_params": {"model": "ollama/llama3", "api_base": "http://h:1"}},
 ]
 
@@ -202,13 +203,14 @@ def test_litellms_model_list(monkeypatch, tmp_path):
     assert {name: entry.kind for name, entry in config.providers.items()} == {
         "openai": "openai",
         "openai-2": "openai",
-        "anthropic": "litellm",
+        "gemini": "litellm",
+        "anthropic": "anthropic",
         "ollama": "ollama",
     }
     assert config.providers["openai"].api_key == Secret(KEY, "x")
     assert config.providers["openai-2"].api_key == Secret("second", "x")
     assert config.providers["ollama"].base_url == "http://h:1"
-    chat, claude, here = config.models
+    chat, flash, claude, here = config.models
     assert (chat.name, chat.strategy, chat.timeouts.total_s) == ("chat", "weighted", 30)
     assert [(target.model, target.weight) for target in chat.targets] == [
         ("gpt-4o", 3),
@@ -218,8 +220,9 @@ def test_litellms_model_list(monkeypatch, tmp_path):
     price = chat.targets[1].price
     assert price.input_usd_per_million == Decimal("0.2")
     assert price.output_usd_per_million == 10
-    assert claude.targets[0].model == "anthropic/claude-sonnet-4-5"
-    assert config.providers["anthropic"].params["mock"] is True
+    assert flash.targets[0].model == "gemini/gemini-2.5-flash"
+    assert config.providers["gemini"].params["mock"] is True
+    assert claude.targets[0].model == "claude-sonnet-4-5"
     assert here.targets[0].model == "llama3"
     (rule,) = config.limits.rules
     assert (rule.providers, rule.models) == (frozenset({"openai"}), ("gpt-4o",))

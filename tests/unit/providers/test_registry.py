@@ -7,10 +7,13 @@ import pytest
 from interlingua_gateway.config.known import KNOWN
 from interlingua_gateway.core.errors import InternalError
 from interlingua_gateway.core.redact import Redactor
+from interlingua_gateway.providers.accounts import dialect_of
 from interlingua_gateway.providers.registry import BY_NAME, ROWS, ProviderRow, openai_dialect
 from interlingua_gateway.providers.transport.messages import split_url
 from tests.support.manual_clock import ManualClock
 from tests.support.openai import ask, attempt
+
+ENDPOINTS = {"openai": "/chat/completions", "anthropic": "/v1/messages"}
 
 
 def test_names_are_unique() -> None:
@@ -22,14 +25,14 @@ def test_row(row: ProviderRow) -> None:
     origin, path = split_url(row.base_url or "https://account.example")
     assert origin.secure or origin.host == "127.0.0.1"
     assert bool(row.key_variables) == origin.secure
-    dialect = openai_dialect(
+    dialect = dialect_of(
         row, redactor=Redactor(), clock=ManualClock(), api_key="k",
         base_url="" if row.base_url else "https://account.example",
     )  # fmt: skip
     made = dialect.request(attempt(ask(), provider=row.name))
     assert made.origin == origin
     assert made.path.startswith(path)
-    assert made.path.endswith("/chat/completions")
+    assert made.path.endswith(ENDPOINTS[row.api])
 
 
 def test_rows_and_the_configuration_agree() -> None:
@@ -41,10 +44,13 @@ def test_rows_and_the_configuration_agree() -> None:
         assert BY_NAME[kind].key_variables == (variables[0] if variables else ())
 
 
-@pytest.mark.parametrize("url", ["", "host/v1", "ftp://host"])
-def test_unusable_base_url(url: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [("azure", ""), ("azure", "host/v1"), ("azure", "ftp://host"), ("anthropic", "host/v1")],
+)
+def test_unusable_base_url(name: str, url: str) -> None:
     with pytest.raises(InternalError, match="base_url"):
-        openai_dialect(BY_NAME["azure"], redactor=Redactor(), clock=ManualClock(), base_url=url)
+        dialect_of(BY_NAME[name], redactor=Redactor(), clock=ManualClock(), base_url=url)
 
 
 def test_headers_of_the_account_may_replace_the_key() -> None:
