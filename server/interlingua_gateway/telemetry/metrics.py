@@ -18,9 +18,8 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-DURATION_BUCKETS: Final = (
-    0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
-)  # fmt: skip
+from interlingua_gateway.telemetry.rpcs import DURATION_BUCKETS, RpcMetrics, Rpcs
+
 FIRST_TOKEN_BUCKETS: Final = (
     0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 )  # fmt: skip
@@ -31,30 +30,8 @@ TOKEN_BUCKETS: Final = (
     1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304,
 )  # fmt: skip
 
-_RPC: Final = ("grpc_type", "grpc_service", "grpc_method")
 _UPSTREAM: Final = ("provider", "deployment")
 _GEN_AI: Final = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
-
-
-class RpcMetrics:
-    """The children of one gRPC method, looked up once."""
-
-    __slots__ = ("_handled", "_labels", "handling", "received", "sent", "started")
-
-    def __init__(self, metrics: Metrics, kind: str, service: str, method: str) -> None:
-        self._labels = (kind, service, method)
-        self._handled = metrics.handled
-        self.started = metrics.started.labels(*self._labels)
-        self.received = metrics.received.labels(*self._labels)
-        self.sent = metrics.sent.labels(*self._labels)
-        self.handling = metrics.handling.labels(*self._labels)
-        for code in metrics.codes:
-            self._handled.labels(*self._labels, code)
-
-    def handled(self, code: str, duration_s: float) -> None:
-        """One call ended with `code`, such as `OK` or `InvalidArgument`."""
-        self._handled.labels(*self._labels, code).inc()
-        self.handling.observe(duration_s)
 
 
 class Metrics:
@@ -62,9 +39,10 @@ class Metrics:
 
     def __init__(self, codes: Iterable[str] = ()) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.codes = tuple(codes)
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        self._rpcs = Rpcs(codes)
+        self.registry.register(self._rpcs)
         self._server_metrics()
         self._model_metrics()
         self._cost_metrics()
@@ -73,14 +51,6 @@ class Metrics:
         self._ledger_metrics()
 
     def _server_metrics(self) -> None:
-        count, time = self._counter, self._histogram
-        self.started = count("grpc_server_started", "RPCs started.", _RPC)
-        self.handled = count("grpc_server_handled", "RPCs ended, by code.", (*_RPC, "grpc_code"))
-        self.received = count("grpc_server_msg_received", "Messages received.", _RPC)
-        self.sent = count("grpc_server_msg_sent", "Messages sent.", _RPC)
-        self.handling = time(
-            "grpc_server_handling_seconds", "From start to end of RPCs.", _RPC, DURATION_BUCKETS
-        )
         self.in_flight = self._gauge("interlingua_calls_in_flight", "RPCs being served.", ())
         self.build = self._gauge("interlingua_build_info", "Always 1.", ("version",))
 
@@ -233,4 +203,4 @@ class Metrics:
 
     def rpc(self, kind: str, service: str, method: str) -> RpcMetrics:
         """The metrics of one method; all its series exist from now on, at zero."""
-        return RpcMetrics(self, kind, service, method)
+        return self._rpcs.method(kind, service, method)

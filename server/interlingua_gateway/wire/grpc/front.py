@@ -26,7 +26,8 @@ from interlingua_gateway.core.errors import (
 )
 from interlingua_gateway.core.identity import Authenticator, Scope
 from interlingua_gateway.core.redact import Redactor
-from interlingua_gateway.telemetry.metrics import Metrics, RpcMetrics
+from interlingua_gateway.telemetry.metrics import Metrics
+from interlingua_gateway.telemetry.rpcs import RpcMetrics
 from interlingua_gateway.wire.grpc.exchange import (
     Context,
     Exchange,
@@ -81,6 +82,7 @@ class Front:
         self._refusing = False
         self._idle = asyncio.Event()
         self._idle.set()
+        metrics.in_flight.set_function(lambda: self._in_flight)
 
     def unary(
         self,
@@ -103,7 +105,7 @@ class Front:
                     self._admit()
                 exchange.identity = await self._authenticate(exchange, scope)
                 answer = await method(data, exchange)
-                rpc.sent.inc()
+                rpc.sent += 1
                 return answer
 
             return await self._serve(serve, exchange, context, rpc, scope)
@@ -124,7 +126,7 @@ class Front:
                     await context.write(message)
                 except Exception as error:
                     raise CallerLeft from error
-                rpc.sent.inc()
+                rpc.sent += 1
 
             async def serve() -> None:
                 self._admit()
@@ -159,8 +161,7 @@ class Front:
         rpc: RpcMetrics,
         scope: Scope | None,
     ) -> T:
-        rpc.started.inc()
-        rpc.received.inc()
+        rpc.started += 1
         code = grpc.StatusCode.OK
         self._enter()
         try:
@@ -203,12 +204,10 @@ class Front:
 
     def _enter(self) -> None:
         self._in_flight += 1
-        self._metrics.in_flight.inc()
         self._idle.clear()
 
     def _leave(self) -> None:
         self._in_flight -= 1
-        self._metrics.in_flight.dec()
         if self._in_flight == 0:
             self._idle.set()
 
