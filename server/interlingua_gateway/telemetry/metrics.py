@@ -9,17 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-)
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
-from interlingua_gateway.telemetry.rpcs import DURATION_BUCKETS, RpcMetrics, Rpcs
+from interlingua_gateway.telemetry.series import Counters, Histograms
 
+DURATION_BUCKETS: Final = (
+    0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+)  # fmt: skip
 FIRST_TOKEN_BUCKETS: Final = (
     0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 )  # fmt: skip
@@ -30,19 +26,42 @@ TOKEN_BUCKETS: Final = (
     1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304,
 )  # fmt: skip
 
+_RPC: Final = ("grpc_type", "grpc_service", "grpc_method")
 _UPSTREAM: Final = ("provider", "deployment")
 _GEN_AI: Final = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
+
+
+class RpcMetrics:
+    """The children of one gRPC method, looked up once."""
+
+    __slots__ = ("_handled", "_handling", "_received", "_started", "sent")
+
+    def __init__(self, metrics: Metrics, kind: str, service: str, method: str) -> None:
+        labels = (kind, service, method)
+        self._started = metrics.started.labels(*labels)
+        self._received = metrics.received.labels(*labels)
+        self._handled = {code: metrics.handled.labels(*labels, code) for code in metrics.codes}
+        self._handling = metrics.handling.labels(*labels)
+        self.sent = metrics.sent.labels(*labels)
+
+    def begun(self) -> None:
+        """A call has begun, with its one request."""
+        self._started.inc()
+        self._received.inc()
+
+    def handled(self, code: str, duration_s: float) -> None:
+        """One call ended with `code`, such as `OK` or `InvalidArgument`."""
+        self._handled[code].inc()
+        self._handling.observe(duration_s)
 
 
 class Metrics:
     """All collectors, in a registry of their own."""
 
     def __init__(self, codes: Iterable[str] = ()) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.codes = tuple(codes)
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._rpcs = Rpcs(codes)
-        self.registry.register(self._rpcs)
         self._server_metrics()
         self._model_metrics()
         self._cost_metrics()
@@ -51,6 +70,14 @@ class Metrics:
         self._ledger_metrics()
 
     def _server_metrics(self) -> None:
+        count, time = self._counter, self._histogram
+        self.started = count("grpc_server_started", "RPCs started.", _RPC)
+        self.handled = count("grpc_server_handled", "RPCs ended, by code.", (*_RPC, "grpc_code"))
+        self.received = count("grpc_server_msg_received", "Messages received.", _RPC)
+        self.sent = count("grpc_server_msg_sent", "Messages sent.", _RPC)
+        self.handling = time(
+            "grpc_server_handling_seconds", "From start to end of RPCs.", _RPC, DURATION_BUCKETS
+        )
         self.in_flight = self._gauge("interlingua_calls_in_flight", "RPCs being served.", ())
         self.build = self._gauge("interlingua_build_info", "Always 1.", ("version",))
 
@@ -179,28 +206,32 @@ class Metrics:
         )
         self.ledger_written = count(
             "interlingua_ledger_written_records", "Records that the database has taken.", ()
-        )
+        ).labels()
         self.ledger_last_flush = gauge(
             "interlingua_ledger_last_flush_timestamp_seconds", "When it took some last.", ()
         )
         self.ledger_failures = count(
             "interlingua_ledger_flush_failures", "Times that it took none.", ()
-        )
+        ).labels()
         self.ledger_lost = count(
             "interlingua_ledger_lost_records", "Records that found no room in the spool.", ()
-        )
+        ).labels()
 
-    def _counter(self, name: str, text: str, labels: Sequence[str]) -> Counter:
-        return Counter(name, text, labels, registry=self.registry)
+    def _counter(self, name: str, text: str, labels: Sequence[str]) -> Counters:
+        made = Counters(name, text, labels)
+        self.registry.register(made)
+        return made
 
     def _gauge(self, name: str, text: str, labels: Sequence[str]) -> Gauge:
         return Gauge(name, text, labels, registry=self.registry)
 
     def _histogram(
         self, name: str, text: str, labels: Sequence[str], buckets: Sequence[float]
-    ) -> Histogram:
-        return Histogram(name, text, labels, registry=self.registry, buckets=buckets)
+    ) -> Histograms:
+        made = Histograms(name, text, labels, buckets)
+        self.registry.register(made)
+        return made
 
     def rpc(self, kind: str, service: str, method: str) -> RpcMetrics:
         """The metrics of one method; all its series exist from now on, at zero."""
-        return self._rpcs.method(kind, service, method)
+        return RpcMetrics(self, kind, service, method)

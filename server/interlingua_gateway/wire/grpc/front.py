@@ -26,8 +26,7 @@ from interlingua_gateway.core.errors import (
 )
 from interlingua_gateway.core.identity import Authenticator, Scope
 from interlingua_gateway.core.redact import Redactor
-from interlingua_gateway.telemetry.metrics import Metrics
-from interlingua_gateway.telemetry.rpcs import RpcMetrics
+from interlingua_gateway.telemetry.metrics import Metrics, RpcMetrics
 from interlingua_gateway.wire.grpc.exchange import (
     Context,
     Exchange,
@@ -105,7 +104,7 @@ class Front:
                     self._admit()
                 exchange.identity = await self._authenticate(exchange, scope)
                 answer = await method(data, exchange)
-                rpc.sent += 1
+                rpc.sent.inc()
                 return answer
 
             return await self._serve(serve, exchange, context, rpc, scope)
@@ -126,7 +125,7 @@ class Front:
                     await context.write(message)
                 except Exception as error:
                     raise CallerLeft from error
-                rpc.sent += 1
+                rpc.sent.inc()
 
             async def serve() -> None:
                 self._admit()
@@ -161,7 +160,7 @@ class Front:
         rpc: RpcMetrics,
         scope: Scope | None,
     ) -> T:
-        rpc.started += 1
+        rpc.begun()
         code = grpc.StatusCode.OK
         self._enter()
         try:
