@@ -49,7 +49,8 @@ class Histogram:
 
     def add_to(self, family: HistogramMetricFamily, labels: Sequence[str]) -> None:
         """Tell `family` what was observed; buckets are cumulative there."""
-        names = [floatToGoString(bound) for bound in (*self._bounds, inf)]
+        bounds = (*self._bounds, inf)
+        names = [floatToGoString(bound) for bound in bounds]  # type: ignore[no-untyped-call]
         buckets = list(zip(names, accumulate(self._counts), strict=True))
         family.add_metric(labels, buckets, self._sum)
 

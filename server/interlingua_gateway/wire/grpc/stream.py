@@ -75,14 +75,14 @@ class StreamWriter:
         """Write the last event: the stream is whole."""
         await self._send(encode.stream_completed(self._call, total_s))
 
-    async def _text(self, index: int, pieces: list[str]) -> None:
+    def _text(self, index: int, pieces: list[str]) -> Awaitable[None]:
         text = pieces[0] if len(pieces) == 1 else "".join(pieces)
-        await self._send(Message(candidate_index=index, text_delta=text))
+        return self._send(Message(candidate_index=index, text_delta=text))
 
-    async def _send(self, message: generate_pb2.StreamGenerateResponse) -> None:
+    def _send(self, message: generate_pb2.StreamGenerateResponse) -> Awaitable[None]:
         message.sequence = self.sent
-        await self._write(message.SerializeToString())
         self.sent += 1
+        return self._write(message.SerializeToString())
 
 
 def _message(event: AnswerEvent) -> generate_pb2.StreamGenerateResponse | None:
