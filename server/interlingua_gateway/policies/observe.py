@@ -6,13 +6,12 @@ import logging
 from functools import cached_property
 from typing import Final
 
-from prometheus_client import Counter, Histogram
-
 from interlingua_gateway.core.call import Call, Ending, Handler
 from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.core.events import Outcome, Usage
 from interlingua_gateway.core.reply import Reply
 from interlingua_gateway.telemetry.metrics import Metrics
+from interlingua_gateway.telemetry.series import Counter, Histogram
 from interlingua_gateway.telemetry.upstream import operation_name
 
 _UNROUTED: Final = "none"

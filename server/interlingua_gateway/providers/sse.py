@@ -33,6 +33,14 @@ class SseParser:
         """
         if data and (self._skip_lf or b"\r" in data):
             data = self._lines(data)
+        if self._pending_bytes or data[-2:] != b"\n\n":
+            return self._in_pieces(data)
+        blocks = data.split(b"\n\n")  # a read that holds whole events, as nearly all do
+        blocks.pop()
+        return self._data_of(blocks)
+
+    def _in_pieces(self, data: bytes) -> list[bytes]:
+        """The data of each event that `data` completes; what it begins is kept for later."""
         self._pending.append(data)
         self._pending_bytes += len(data)
         if self._pending_bytes > MAX_EVENT_BYTES:

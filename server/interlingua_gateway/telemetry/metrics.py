@@ -9,14 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-)
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
+
+from interlingua_gateway.telemetry.series import Counters, Histograms
 
 DURATION_BUCKETS: Final = (
     0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
@@ -39,29 +34,31 @@ _GEN_AI: Final = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_reque
 class RpcMetrics:
     """The children of one gRPC method, looked up once."""
 
-    __slots__ = ("_handled", "_labels", "handling", "received", "sent", "started")
+    __slots__ = ("_handled", "_handling", "_received", "_started", "sent")
 
     def __init__(self, metrics: Metrics, kind: str, service: str, method: str) -> None:
-        self._labels = (kind, service, method)
-        self._handled = metrics.handled
-        self.started = metrics.started.labels(*self._labels)
-        self.received = metrics.received.labels(*self._labels)
-        self.sent = metrics.sent.labels(*self._labels)
-        self.handling = metrics.handling.labels(*self._labels)
-        for code in metrics.codes:
-            self._handled.labels(*self._labels, code)
+        labels = (kind, service, method)
+        self._started = metrics.started.labels(*labels)
+        self._received = metrics.received.labels(*labels)
+        self._handled = {code: metrics.handled.labels(*labels, code) for code in metrics.codes}
+        self._handling = metrics.handling.labels(*labels)
+        self.sent = metrics.sent.labels(*labels)
+
+    def begun(self) -> None:
+        """A call has begun, with its one request."""
+        self._started.inc()
+        self._received.inc()
 
     def handled(self, code: str, duration_s: float) -> None:
         """One call ended with `code`, such as `OK` or `InvalidArgument`."""
-        self._handled.labels(*self._labels, code).inc()
-        self.handling.observe(duration_s)
+        self._handled[code].inc()
+        self._handling.observe(duration_s)
 
 
 class Metrics:
     """All collectors, in a registry of their own."""
 
     def __init__(self, codes: Iterable[str] = ()) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.codes = tuple(codes)
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
@@ -209,27 +206,31 @@ class Metrics:
         )
         self.ledger_written = count(
             "interlingua_ledger_written_records", "Records that the database has taken.", ()
-        )
+        ).labels()
         self.ledger_last_flush = gauge(
             "interlingua_ledger_last_flush_timestamp_seconds", "When it took some last.", ()
         )
         self.ledger_failures = count(
             "interlingua_ledger_flush_failures", "Times that it took none.", ()
-        )
+        ).labels()
         self.ledger_lost = count(
             "interlingua_ledger_lost_records", "Records that found no room in the spool.", ()
-        )
+        ).labels()
 
-    def _counter(self, name: str, text: str, labels: Sequence[str]) -> Counter:
-        return Counter(name, text, labels, registry=self.registry)
+    def _counter(self, name: str, text: str, labels: Sequence[str]) -> Counters:
+        made = Counters(name, text, labels)
+        self.registry.register(made)
+        return made
 
     def _gauge(self, name: str, text: str, labels: Sequence[str]) -> Gauge:
         return Gauge(name, text, labels, registry=self.registry)
 
     def _histogram(
         self, name: str, text: str, labels: Sequence[str], buckets: Sequence[float]
-    ) -> Histogram:
-        return Histogram(name, text, labels, registry=self.registry, buckets=buckets)
+    ) -> Histograms:
+        made = Histograms(name, text, labels, buckets)
+        self.registry.register(made)
+        return made
 
     def rpc(self, kind: str, service: str, method: str) -> RpcMetrics:
         """The metrics of one method; all its series exist from now on, at zero."""

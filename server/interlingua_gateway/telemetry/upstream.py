@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from prometheus_client import Counter, Histogram
-
 from interlingua_gateway.core.call import Call
 from interlingua_gateway.core.events import AttemptRecord, Decision, Outcome
 from interlingua_gateway.core.target import Target
 from interlingua_gateway.core.types import CountRequest, EmbedRequest
 from interlingua_gateway.telemetry.metrics import Metrics
+from interlingua_gateway.telemetry.series import Counter, Histogram
 
 _BREAKER_LEVELS: Final = {"closed": 0, "half_open": 1, "open": 2}
 

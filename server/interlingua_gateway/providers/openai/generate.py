@@ -63,7 +63,9 @@ def generate_form(attempt: Attempt, request: GenerateRequest, quirks: Quirks) ->
 def _sampling(form: Form, attempt: Attempt, request: GenerateRequest, quirks: Quirks) -> None:
     sampling = request.sampling
     for path, name in SAMPLING.items():
-        form.put(path, name, getattr(sampling, name))
+        value = getattr(sampling, name)
+        if value is not None:
+            form.put(path, name, value)
     form.put("sampling.seed", quirks.seed, sampling.seed)
     limit = sampling.max_output_tokens
     form.put(

@@ -42,15 +42,17 @@ def encode_messages(messages: Sequence[Message], form: Form, quirks: Quirks) -> 
     """
     encoded: list[Fields] = []
     for number, message in enumerate(messages):
-        path = f"messages[{number}]"
         if message.role is Role.ASSISTANT:
-            fields = _assistant(message, path, form, quirks)
-        else:
-            encoded.extend(_results(message, path, form))
-            said = _content(message, path, form)
-            if said is None:
-                continue
+            fields = _assistant(message, f"messages[{number}]", form, quirks)
+        elif (said := _only_text(message)) is not None:
             fields = {"role": _role(message.role, quirks), "content": said}
+        else:
+            path = f"messages[{number}]"
+            encoded.extend(_results(message, path, form))
+            content = _content(message, path, form)
+            if content is None:
+                continue
+            fields = {"role": _role(message.role, quirks), "content": content}
         if message.name:
             fields["name"] = message.name
         encoded.append(fields)
@@ -63,13 +65,16 @@ def _role(role: Role, quirks: Quirks) -> str:
     return "system" if role is Role.SYSTEM else "user"
 
 
-def _content(message: Message, path: str, form: Form) -> str | list[Fields] | None:
-    """Text as a string, several parts as a list, None for a message of tool results only."""
+def _only_text(message: Message) -> str | None:
+    """The text of a message that is nothing else."""
     parts = message.parts
-    if len(parts) == 1 and isinstance(parts[0], Text):
-        return parts[0].text
+    return parts[0].text if len(parts) == 1 and isinstance(parts[0], Text) else None
+
+
+def _content(message: Message, path: str, form: Form) -> list[Fields] | None:
+    """All parts but tool results; None for a message of nothing else."""
     encoded: list[Fields] = []
-    for number, part in enumerate(parts):
+    for number, part in enumerate(message.parts):
         if isinstance(part, Text):
             encoded.append({"type": "text", "text": part.text})
         elif isinstance(part, Media):

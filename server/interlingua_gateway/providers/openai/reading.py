@@ -99,10 +99,8 @@ class Reading:
         Raises:
             UpstreamError: the upstream says that it could not go on.
         """
-        self._service_tier = (completion.service_tier or self._service_tier).lower()
-        if not self.upstream_model:
-            self.upstream_id = self.upstream_id or completion.id or ""
-            self.upstream_model = completion.model or ""
+        if not self.upstream_model or completion.service_tier:
+            self._named(completion)
         for choice in completion.choices or ():
             delta = choice.delta or choice.message
             self._seen.add(choice.index)
@@ -112,14 +110,22 @@ class Reading:
                 _logprobs(choice.index, choice.logprobs, events)
             if choice.finish_reason:
                 self._finish(choice, events)
-        usage = completion.usage
-        if usage is None and completion.x_groq is not None:
-            usage = completion.x_groq.usage
-        if usage is not None:
-            self._usage(usage_of(usage, self._service_tier), events)
+        shape = completion.usage
+        if shape is None and completion.x_groq is not None:
+            shape = completion.x_groq.usage
+        if shape is not None:
+            self._usage(shape, events)
 
-    def _usage(self, usage: Usage, events: list[AnswerEvent]) -> None:
+    def _named(self, completion: CompletionShape) -> None:
+        """What the upstream says of itself; the first chunk, and the last one of the tier."""
+        self._service_tier = (completion.service_tier or self._service_tier).lower()
+        if not self.upstream_model:
+            self.upstream_id = self.upstream_id or completion.id or ""
+            self.upstream_model = completion.model or ""
+
+    def _usage(self, shape: UsageShape, events: list[AnswerEvent]) -> None:
         """Where each is of one candidate they are added up; a whole answer has only the first."""
+        usage = usage_of(shape, self._service_tier)
         if not self._partial_usage:
             events.append(UsageUpdate(usage))
         elif self._streaming:

@@ -123,6 +123,8 @@ class AnswerShape(_Shape):
     @property
     def failed(self) -> bool:
         """It tells of a failure instead of answering."""
+        if self.error is _NO_ERROR:
+            return self.object == "error"
         return self.object == "error" or bytes(self.error) != b"null"
 
 

@@ -49,7 +49,7 @@ class HttpClient:
         self._limits = limits or PoolLimits()
         self._connector = Connector(tls, proxy, clock)
         self._connections: set[Connection] = set()
-        self._idle: deque[Connection] = deque()
+        self._idle: dict[Connection, None] = {}
         """Longest idle first."""
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._sweep: Timer | None = None
@@ -102,7 +102,7 @@ class HttpClient:
         """The connection to `origin` that was used last, if one is idle."""
         for connection in reversed(self._idle):
             if connection.origin == origin and connection.usable:
-                self._idle.remove(connection)
+                del self._idle[connection]
                 return connection
         return None
 
@@ -113,8 +113,13 @@ class HttpClient:
         if len(self._connections) < self._limits.max_connections:
             return True
         if self._idle:
-            self._idle.popleft().abort()
+            connection = self._longest_idle()
+            del self._idle[connection]
+            connection.abort()
         return False
+
+    def _longest_idle(self) -> Connection:
+        return next(iter(self._idle))
 
     async def _connect(self, origin: Origin, timeout_s: float) -> Connection:
         connection = Connection(origin, self, self._clock)
@@ -161,7 +166,7 @@ class HttpClient:
             connection.abort()
             return
         connection.idle_since = self._clock.monotonic()
-        self._idle.append(connection)
+        self._idle[connection] = None
         if self._sweep is None:
             self._sweep_at(connection.idle_since + self._limits.max_idle_s)
         self._wake()
@@ -169,8 +174,7 @@ class HttpClient:
     def lost(self, connection: Connection) -> None:
         """A connection is closed, or was never made."""
         self._connections.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
+        self._idle.pop(connection, None)
         self._wake()
         if self._emptied is not None and not self._emptied.done() and not self._made():
             self._emptied.set_result(None)
@@ -182,10 +186,12 @@ class HttpClient:
         """Close what was idle for too long; come back for the rest."""
         self._sweep = None
         now = self._clock.monotonic()
-        while self._idle and self._idle[0].idle_since + self._limits.max_idle_s <= now:
-            self._idle.popleft().abort()
+        expired = [c for c in self._idle if c.idle_since + self._limits.max_idle_s <= now]
+        for connection in expired:
+            del self._idle[connection]
+            connection.abort()
         if self._idle:
-            self._sweep_at(self._idle[0].idle_since + self._limits.max_idle_s)
+            self._sweep_at(self._longest_idle().idle_since + self._limits.max_idle_s)
 
     async def aclose(self) -> None:
         """Close every connection and wait until they are closed; safe to call twice."""

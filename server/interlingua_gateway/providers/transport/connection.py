@@ -53,6 +53,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, origin: Origin, owner: Owner, clock: Clock) -> None:
         self.origin = origin
+        self.authority = origin.authority
         self.idle_since = 0.0
         self.made = False
         self.requests = 0
@@ -193,7 +194,7 @@ class Connection(asyncio.Protocol):
         while self._stage is _Stage.HEAD:
             if self._error is not None:
                 raise self._error
-            await self._wait()
+            await self._arrival()
 
     async def body(self) -> bytes:
         """The bytes that have come since the last call; empty at the end of the body.
@@ -206,7 +207,7 @@ class Connection(asyncio.Protocol):
                 raise self._error
             if self._stage is _Stage.COMPLETE:
                 return b""
-            await self._wait()
+            await self._arrival()
         return self._take()
 
     def _take(self) -> bytes:
@@ -266,12 +267,10 @@ class Connection(asyncio.Protocol):
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    async def _wait(self) -> None:
-        waiter = self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await waiter
-        finally:
-            self._waiter = None
+    def _arrival(self) -> asyncio.Future[None]:
+        """Done when something has come, or the connection is gone."""
+        self._waiter = asyncio.get_running_loop().create_future()
+        return self._waiter
 
     def _pause(self) -> None:
         if not self._paused and self._transport is not None:

@@ -61,7 +61,7 @@ async def exchange(connection: Connection, request: HttpRequest) -> Exchange:
             closed.
     """
     try:
-        connection.write(_head(request), request.body)
+        connection.write(_head(request, connection.authority), request.body)
         await connection.head()
     except BaseException:
         connection.abort()
@@ -69,10 +69,10 @@ async def exchange(connection: Connection, request: HttpRequest) -> Exchange:
     return Exchange(connection)
 
 
-def _head(request: HttpRequest) -> bytes:
+def _head(request: HttpRequest, authority: str) -> bytes:
     lines = [
         f"{request.method} {request.path} HTTP/1.1",
-        f"host: {request.origin.authority}",
+        f"host: {authority}",
         "accept-encoding: identity",
     ]
     if request.body or request.method == "POST":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from interlingua.v1 import content_pb2 as content
 from interlingua.v1 import embed_pb2, generate_pb2
@@ -29,6 +29,8 @@ from interlingua_gateway.wire.grpc.decode_sampling import decode_sampling
 
 DEFAULT_MODEL = "default"
 
+_NO_SAMPLING = Sampling()
+
 _bad = CallerError.of_field
 
 
@@ -38,12 +40,11 @@ def decode_generate(pb: generate_pb2.GenerateRequest) -> GenerateRequest:
     Raises:
         CallerError: INVALID_REQUEST naming the first field that is wrong.
     """
-    tools = tuple(_tool(tool, f"tools[{i}]") for i, tool in enumerate(pb.tools))
-    checks.unique([tool.name for tool in tools], "tools", "name")
+    tools = _tools(pb.tools) if pb.tools else ()
     return GenerateRequest(
         model=pb.model or DEFAULT_MODEL,
         messages=decode_messages(pb.messages),
-        sampling=decode_sampling(pb.sampling) if pb.HasField("sampling") else Sampling(),
+        sampling=decode_sampling(pb.sampling) if pb.HasField("sampling") else _NO_SAMPLING,
         tools=tools,
         tool_choice=_tool_choice(pb, tools),
         parallel_tool_calls=(
@@ -51,15 +52,9 @@ def decode_generate(pb: generate_pb2.GenerateRequest) -> GenerateRequest:
         ),
         response_format=_format(pb.response_format) if pb.HasField("response_format") else None,
         reasoning=_reasoning(pb.reasoning) if pb.HasField("reasoning") else None,
-        modalities=tuple(
-            enums.known(enums.MODALITIES, value, f"modalities[{i}]")
-            for i, value in enumerate(pb.modalities)
-        ),
-        audio=_audio(pb),
-        safety=tuple(
-            _safety(setting, f"safety_settings[{i}]")
-            for i, setting in enumerate(pb.safety_settings)
-        ),
+        modalities=_modalities(pb.modalities) if pb.modalities else (),
+        audio=_audio(pb) if pb.HasField("audio_output") else None,
+        safety=_safety(pb.safety_settings) if pb.safety_settings else (),
         user=pb.user or None,
         provider_options_json=_options(pb.provider_options_json),
     )
@@ -90,6 +85,12 @@ _ENCODINGS: Mapping[int, str] = {
     embed_pb2.EMBEDDING_ENCODING_FLOATS: "floats",
     embed_pb2.EMBEDDING_ENCODING_FLOAT32_LE: "float32_le",
 }
+
+
+def _tools(pbs: Iterable[content.Tool]) -> tuple[Tool, ...]:
+    tools = tuple(_tool(tool, f"tools[{i}]") for i, tool in enumerate(pbs))
+    checks.unique([tool.name for tool in tools], "tools", "name")
+    return tools
 
 
 def _tool(pb: content.Tool, field: str) -> Tool:
@@ -140,18 +141,29 @@ def _reasoning(pb: generate_pb2.ReasoningOptions) -> ReasoningOptions:
     )
 
 
-def _audio(pb: generate_pb2.GenerateRequest) -> AudioOutput | None:
-    if not pb.HasField("audio_output"):
-        return None
+def _modalities(values: Iterable[int]) -> tuple[Modality, ...]:
+    return tuple(
+        enums.known(enums.MODALITIES, value, f"modalities[{i}]") for i, value in enumerate(values)
+    )
+
+
+def _audio(pb: generate_pb2.GenerateRequest) -> AudioOutput:
     if content.MODALITY_AUDIO not in pb.modalities:
         raise _bad("audio_output", f"needs `{Modality.AUDIO}` among the modalities")
     return AudioOutput(voice=pb.audio_output.voice, format=pb.audio_output.format)
 
 
-def _safety(pb: generate_pb2.SafetySetting, field: str) -> SafetySetting:
-    return SafetySetting(
-        category=enums.known(enums.SAFETY_CATEGORIES, pb.category, f"{field}.category"),
-        threshold=enums.known(enums.SAFETY_THRESHOLDS, pb.threshold, f"{field}.threshold"),
+def _safety(pbs: Iterable[generate_pb2.SafetySetting]) -> tuple[SafetySetting, ...]:
+    return tuple(
+        SafetySetting(
+            category=enums.known(
+                enums.SAFETY_CATEGORIES, pb.category, f"safety_settings[{i}].category"
+            ),
+            threshold=enums.known(
+                enums.SAFETY_THRESHOLDS, pb.threshold, f"safety_settings[{i}].threshold"
+            ),
+        )
+        for i, pb in enumerate(pbs)
     )
 
 

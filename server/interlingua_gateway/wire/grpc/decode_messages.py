@@ -38,22 +38,27 @@ def decode_messages(messages: Iterable[content.Message]) -> tuple[Message, ...]:
     Raises:
         CallerError: it is empty, or a message or part breaks the contract's rules.
     """
-    decoded = tuple(_message(pb, f"messages[{i}]") for i, pb in enumerate(messages))
+    decoded = tuple([_message(pb, i) for i, pb in enumerate(messages)])
     if not decoded:
         raise _bad("messages", "must not be empty")
     return decoded
 
 
-def _message(pb: content.Message, field: str) -> Message:
-    role = enums.known(enums.ROLES, pb.role, f"{field}.role")
+def _message(pb: content.Message, number: int) -> Message:
+    role = enums.ROLES.get(pb.role) or enums.known(enums.ROLES, pb.role, f"messages[{number}].role")
     if not pb.parts:
-        raise _bad(f"{field}.parts", "must not be empty")
-    allowed = _ALLOWED[role]
-    parts = tuple(
-        _part(part, allowed, f"a message of role `{role}`", f"{field}.parts[{i}]")
-        for i, part in enumerate(pb.parts)
-    )
+        raise _bad(f"messages[{number}].parts", "must not be empty")
+    parts = tuple([_of_role(part, role, number, i) for i, part in enumerate(pb.parts)])
     return Message(role=role, parts=parts, name=pb.name or None)
+
+
+def _of_role(pb: content.Part, role: Role, message: int, number: int) -> Part:
+    """A part of a message; the path to it is worked out only for one that may need it."""
+    allowed = _ALLOWED[role]
+    if pb.WhichOneof("content") == "text" and "text" in allowed:
+        return Text(text=pb.text)
+    field = f"messages[{message}].parts[{number}]"
+    return _part(pb, allowed, f"a message of role `{role}`", field)
 
 
 def _part(pb: content.Part, allowed: frozenset[str], where: str, field: str) -> Part:

@@ -25,6 +25,9 @@ Wishing: TypeAlias = generate_pb2.GenerateRequest | embed_pb2.EmbedRequest
 
 STICKY_KEY_LIMIT: Final = 256
 
+_ANY_WAY: Final = Routing()
+_ANY_CACHING: Final = Caching()
+
 _LENIENCY: Final[Mapping[int, Leniency]] = {
     generate_pb2.UNSUPPORTED_PARAMETER_POLICY_UNSPECIFIED: Leniency.REJECT,
     generate_pb2.UNSUPPORTED_PARAMETER_POLICY_REJECT: Leniency.REJECT,
@@ -49,6 +52,8 @@ def decode_routing(pb: Wishing) -> Routing:
     Raises:
         CallerError: INVALID_REQUEST for a value that the contract does not have.
     """
+    if not pb.HasField("routing") and not pb.unsupported_parameters:
+        return _ANY_WAY
     routing = pb.routing
     for i, name in enumerate(routing.fallback_models):
         if not name:
@@ -81,6 +86,8 @@ def decode_caching(pb: Wishing) -> Caching:
     Raises:
         CallerError: INVALID_REQUEST for a value that the contract does not have.
     """
+    if not pb.HasField("cache"):
+        return _ANY_CACHING
     cache = pb.cache
     return Caching(
         mode=enums.known(_CACHE_MODES, cache.mode, "cache.mode"),
@@ -114,6 +121,8 @@ def decode_tags(pb: Wishing) -> tuple[str, ...]:
     Raises:
         CallerError: they are too many or too long.
     """
+    if not pb.tags:
+        return ()
     checks.tags(pb.tags)
     return tuple(pb.tags)
 
@@ -124,6 +133,8 @@ def decode_metadata(pb: Wishing) -> dict[str, str]:
     Raises:
         CallerError: they are too many or too long.
     """
+    if not pb.metadata:
+        return {}
     checks.metadata(pb.metadata)
     return dict(pb.metadata)
 

@@ -1,11 +1,16 @@
-"""Replies of the core into messages of the contract."""
+"""Replies of the core into messages of the contract.
+
+A message within another is filled where it stands: one that is made first is copied into its place,
+which takes as long again as making it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import TypeAlias
 
 import msgspec
-from google.protobuf.duration_pb2 import Duration
+from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from interlingua.v1 import content_pb2 as content
@@ -15,7 +20,6 @@ from interlingua_gateway.core.events import (
     Answer,
     AttemptRecord,
     Candidate,
-    Decision,
     Finish,
     TokenLogprob,
     Usage,
@@ -25,9 +29,13 @@ from interlingua_gateway.core.prices import Cost
 from interlingua_gateway.core.reply import Start
 from interlingua_gateway.core.types import Media, Reasoning, Text, ToolCall
 from interlingua_gateway.wire.grpc import enums
-from interlingua_gateway.wire.grpc.status import duration, reason_name
+from interlingua_gateway.wire.grpc.status import fill_duration, reason_name
 
 _VALUES_TAG = b"\x12"  # Embedding.values: field 2, length-delimited
+
+_Accounted: TypeAlias = (
+    generate_pb2.GenerateResponse | embed_pb2.EmbedResponse | generate_pb2.StreamCompleted
+)
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -41,126 +49,145 @@ def generate_response(
     call: Call, start: Start, answer: Answer, moment: Moment
 ) -> generate_pb2.GenerateResponse:
     """The unary answer."""
-    return generate_pb2.GenerateResponse(
-        operation_id=call.id,
-        answered_by=answered_by(call, start, moment.accepted_at_s),
-        candidates=[_candidate(candidate) for candidate in answer.candidates],
-        usage=usage(call.usage or Usage(estimated=True)),
-        cost=cost(call.cost),
-        report=report(call, moment.total_s),
-    )
+    response = generate_pb2.GenerateResponse(operation_id=call.id)
+    fill_answered_by(response.answered_by, call, start, moment.accepted_at_s)
+    for candidate in answer.candidates:
+        _fill_candidate(response.candidates.add(), candidate)
+    _fill_account(response, call, moment.total_s)
+    return response
 
 
 def embed_response(
     call: Call, start: Start, answer: Answer, moment: Moment, *, as_bytes: bool
 ) -> embed_pb2.EmbedResponse:
     """The vectors, as floats or as bytes; no Python float is made for either."""
-    return embed_pb2.EmbedResponse(
-        operation_id=call.id,
-        answered_by=answered_by(call, start, moment.accepted_at_s),
-        embeddings=[_embedding(vector, as_bytes) for vector in answer.vectors],
-        usage=usage(call.usage or Usage(estimated=True)),
-        cost=cost(call.cost),
-        report=report(call, moment.total_s),
-    )
+    embeddings = [_embedding(vector, as_bytes) for vector in answer.vectors]
+    response = embed_pb2.EmbedResponse(operation_id=call.id, embeddings=embeddings)
+    fill_answered_by(response.answered_by, call, start, moment.accepted_at_s)
+    _fill_account(response, call, moment.total_s)
+    return response
 
 
-def answered_by(call: Call, start: Start, accepted_at_s: float) -> generate_pb2.AnsweredBy:
+def stream_completed(call: Call, total_s: float) -> generate_pb2.StreamGenerateResponse:
+    """The last event of a stream."""
+    message = generate_pb2.StreamGenerateResponse()
+    _fill_account(message.completed, call, total_s)
+    return message
+
+
+def fill_answered_by(
+    pb: generate_pb2.AnsweredBy, call: Call, start: Start, accepted_at_s: float
+) -> None:
     """Who answered."""
-    return generate_pb2.AnsweredBy(
-        model=call.request.model,
-        provider=start.provider,
-        deployment=start.deployment,
-        upstream_model=start.upstream_model,
-        upstream_id=start.upstream_id,
-        accepted_at=timestamp(accepted_at_s),
-    )
+    pb.model = call.request.model
+    pb.provider = start.provider
+    pb.deployment = start.deployment
+    pb.upstream_model = start.upstream_model
+    pb.upstream_id = start.upstream_id
+    pb.accepted_at.seconds, pb.accepted_at.nanos = _split(accepted_at_s)
 
 
-def report(call: Call, total_s: float) -> generate_pb2.CallReport:
-    """What happened on the way."""
-    first = call.first_event_s
-    return generate_pb2.CallReport(
-        attempts=_attempts(call),
-        cache_status=enums.CACHE_STATUSES[call.cache_status],
-        dedupe_status=enums.DEDUPE_STATUSES[call.dedupe_status],
-        timings=generate_pb2.Timings(
-            queue=duration(call.queue_s),
-            time_to_first_token=None if first is None else duration(first),
-            total=duration(total_s),
-        ),
-        warnings=[
-            generate_pb2.Warning(field=warned.field, description=warned.description)
-            for warned in call.warnings
-        ],
-    )
+def _fill_account(pb: _Accounted, call: Call, total_s: float) -> None:
+    """What was used, what it cost and what happened on the way."""
+    fill_usage(pb.usage, call.usage or Usage(estimated=True))
+    if call.cost is not None:
+        fill_cost(pb.cost, call.cost)
+    report = pb.report
+    _fill_attempts(report.attempts, call)
+    report.cache_status = enums.CACHE_STATUSES[call.cache_status]
+    report.dedupe_status = enums.DEDUPE_STATUSES[call.dedupe_status]
+    timings = report.timings
+    fill_duration(timings.queue, call.queue_s)
+    if call.first_event_s is not None:
+        fill_duration(timings.time_to_first_token, call.first_event_s)
+    fill_duration(timings.total, total_s)
+    for warned in call.warnings:
+        report.warnings.add(field=warned.field, description=warned.description)
 
 
-def _attempts(call: Call) -> list[generate_pb2.Attempt]:
+def _fill_attempts(pb: RepeatedCompositeFieldContainer[generate_pb2.Attempt], call: Call) -> None:
     """All attempts; what the call cost beside those that were paid for is the last one's."""
-    attempts = [attempt(record) for record in call.attempts]
-    if attempts and call.cost is not None:
+    for record in call.attempts:
+        fill_attempt(pb.add(), record)
+    if call.attempts and call.cost is not None:
         others = sum(record.cost_nano_usd or 0 for record in call.attempts)
         rest = Cost(max(0, call.cost.nano_usd - others), call.cost.estimated)
-        attempts[-1].cost.MergeFrom(cost(rest) or generate_pb2.Cost())
-    return attempts
+        last = generate_pb2.Cost()
+        fill_cost(last, rest)
+        pb[-1].cost.MergeFrom(last)
+
+
+def fill_attempt(pb: generate_pb2.Attempt, record: AttemptRecord) -> None:
+    """One attempt."""
+    paid, used, decision = record.cost_nano_usd, record.usage, record.decision
+    pb.deployment = record.deployment
+    pb.provider = record.provider
+    pb.model = record.model
+    pb.outcome = enums.OUTCOMES[record.outcome]
+    if record.reason:
+        pb.error_reason = reason_name(record.reason)
+    fill_duration(pb.duration, record.duration_s)
+    if record.time_to_first_event_s is not None:
+        fill_duration(pb.time_to_first_event, record.time_to_first_event_s)
+    if paid is not None:
+        fill_cost(pb.cost, Cost(paid, used is None or used.estimated))
+    pb.purpose = (
+        generate_pb2.ATTEMPT_PURPOSE_CLASSIFY
+        if record.classifying
+        else generate_pb2.ATTEMPT_PURPOSE_ANSWER
+    )
+    if decision is not None:
+        pb.decision.model = decision.model
+        pb.decision.route = decision.route
+        pb.decision.source = enums.DECIDED_BY[decision.by]
 
 
 def attempt(record: AttemptRecord) -> generate_pb2.Attempt:
     """One attempt."""
-    paid, used, decision = record.cost_nano_usd, record.usage, record.decision
-    return generate_pb2.Attempt(
-        deployment=record.deployment,
-        provider=record.provider,
-        model=record.model,
-        outcome=enums.OUTCOMES[record.outcome],
-        error_reason=reason_name(record.reason),
-        duration=duration(record.duration_s),
-        time_to_first_event=_optional_duration(record.time_to_first_event_s),
-        cost=None if paid is None else cost(Cost(paid, used is None or used.estimated)),
-        purpose=(
-            generate_pb2.ATTEMPT_PURPOSE_CLASSIFY
-            if record.classifying
-            else generate_pb2.ATTEMPT_PURPOSE_ANSWER
-        ),
-        decision=None if decision is None else _decision(decision),
-    )
+    pb = generate_pb2.Attempt()
+    fill_attempt(pb, record)
+    return pb
 
 
-def _decision(decision: Decision) -> generate_pb2.RouteDecision:
-    return generate_pb2.RouteDecision(
-        model=decision.model, route=decision.route, source=enums.DECIDED_BY[decision.by]
-    )
+def fill_usage(pb: generate_pb2.Usage, value: Usage) -> None:
+    """Tokens."""
+    pb.input_tokens = value.input_tokens
+    pb.output_tokens = value.output_tokens
+    pb.cached_input_tokens = value.cached_input_tokens
+    pb.cache_write_input_tokens = value.cache_write_input_tokens
+    pb.reasoning_tokens = value.reasoning_tokens
+    pb.audio_input_tokens = value.audio_input_tokens
+    pb.audio_output_tokens = value.audio_output_tokens
+    pb.estimated = value.estimated
 
 
 def usage(value: Usage) -> generate_pb2.Usage:
     """Tokens."""
-    return generate_pb2.Usage(
-        input_tokens=value.input_tokens,
-        output_tokens=value.output_tokens,
-        cached_input_tokens=value.cached_input_tokens,
-        cache_write_input_tokens=value.cache_write_input_tokens,
-        reasoning_tokens=value.reasoning_tokens,
-        audio_input_tokens=value.audio_input_tokens,
-        audio_output_tokens=value.audio_output_tokens,
-        estimated=value.estimated,
-    )
+    pb = generate_pb2.Usage()
+    fill_usage(pb, value)
+    return pb
+
+
+def fill_cost(pb: generate_pb2.Cost, value: Cost) -> None:
+    """Money."""
+    pb.cost_nano_usd = value.nano_usd
+    pb.estimated = value.estimated
 
 
 def cost(value: Cost | None) -> generate_pb2.Cost | None:
     """Money; None where the price is unknown."""
     if value is None:
         return None
-    return generate_pb2.Cost(cost_nano_usd=value.nano_usd, estimated=value.estimated)
+    pb = generate_pb2.Cost()
+    fill_cost(pb, value)
+    return pb
 
 
-def finish(event: Finish) -> generate_pb2.Finish:
+def fill_finish(pb: generate_pb2.Finish, event: Finish) -> None:
     """Why a candidate ended."""
-    return generate_pb2.Finish(
-        reason=enums.FINISH_REASONS[event.reason],
-        stop_sequence=event.stop_sequence,
-        upstream_reason=event.upstream_reason,
-    )
+    pb.reason = enums.FINISH_REASONS[event.reason]
+    pb.stop_sequence = event.stop_sequence
+    pb.upstream_reason = event.upstream_reason
 
 
 def media(value: Media) -> content.Media:
@@ -188,41 +215,40 @@ def logprobs(tokens: Iterable[TokenLogprob]) -> list[generate_pb2.TokenLogprob]:
 
 def timestamp(seconds: float) -> Timestamp:
     """Seconds since the epoch as a protobuf Timestamp, to the microsecond."""
-    micros = round(seconds * 1e6)
-    return Timestamp(seconds=micros // 1_000_000, nanos=micros % 1_000_000 * 1_000)
+    whole, nanos = _split(seconds)
+    return Timestamp(seconds=whole, nanos=nanos)
 
 
-def _optional_duration(seconds: float | None) -> Duration | None:
-    return None if seconds is None else duration(seconds)
+def _split(seconds: float) -> tuple[int, int]:
+    """Whole seconds and the nanoseconds beside them, to the microsecond."""
+    whole, micros = divmod(round(seconds * 1e6), 1_000_000)
+    return whole, micros * 1_000
 
 
-def _candidate(candidate: Candidate) -> generate_pb2.Candidate:
-    return generate_pb2.Candidate(
-        index=candidate.index,
-        parts=_parts(candidate.parts),
-        finish=finish(candidate.finish),
-        logprobs=logprobs(candidate.logprobs),
-    )
+def _fill_candidate(pb: generate_pb2.Candidate, candidate: Candidate) -> None:
+    pb.index = candidate.index
+    for part in candidate.parts:
+        _fill_part(pb.parts.add(), part)
+    fill_finish(pb.finish, candidate.finish)
+    if candidate.logprobs:
+        pb.logprobs.extend(logprobs(candidate.logprobs))
 
 
-def _parts(parts: Sequence[Text | Reasoning | ToolCall | Media]) -> list[content.Part]:
-    return [_part(part) for part in parts]
-
-
-def _part(part: Text | Reasoning | ToolCall | Media) -> content.Part:
+def _fill_part(pb: content.Part, part: Text | Reasoning | ToolCall | Media) -> None:
     if isinstance(part, Text):
-        return content.Part(text=part.text)
-    if isinstance(part, ToolCall):
-        call = content.ToolCall(id=part.id, name=part.name, arguments_json=part.arguments_json)
-        return content.Part(tool_call=call)
-    if isinstance(part, Reasoning):
-        return content.Part(
-            reasoning=content.Reasoning(
-                text=part.text, signature=part.signature, redacted=part.redacted
-            )
-        )
-    made = media(part)
-    return content.Part(image=made) if part.kind == "image" else content.Part(audio=made)
+        pb.text = part.text
+    elif isinstance(part, ToolCall):
+        pb.tool_call.id = part.id
+        pb.tool_call.name = part.name
+        pb.tool_call.arguments_json = part.arguments_json
+    elif isinstance(part, Reasoning):
+        pb.reasoning.text = part.text
+        pb.reasoning.signature = part.signature
+        pb.reasoning.redacted = part.redacted
+    elif part.kind == "image":
+        pb.image.CopyFrom(media(part))
+    else:
+        pb.audio.CopyFrom(media(part))
 
 
 def _embedding(vector: Vector, as_bytes: bool) -> embed_pb2.Embedding:

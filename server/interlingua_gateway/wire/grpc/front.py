@@ -81,6 +81,7 @@ class Front:
         self._refusing = False
         self._idle = asyncio.Event()
         self._idle.set()
+        metrics.in_flight.set_function(lambda: self._in_flight)
 
     def unary(
         self,
@@ -159,8 +160,7 @@ class Front:
         rpc: RpcMetrics,
         scope: Scope | None,
     ) -> T:
-        rpc.started.inc()
-        rpc.received.inc()
+        rpc.begun()
         code = grpc.StatusCode.OK
         self._enter()
         try:
@@ -203,12 +203,10 @@ class Front:
 
     def _enter(self) -> None:
         self._in_flight += 1
-        self._metrics.in_flight.inc()
         self._idle.clear()
 
     def _leave(self) -> None:
         self._in_flight -= 1
-        self._metrics.in_flight.dec()
         if self._in_flight == 0:
             self._idle.set()
 

@@ -128,11 +128,12 @@ class GatewayMethods:
             count = (await reply.collect()).token_count
             if count is None:
                 raise UpstreamError(Reason.UPSTREAM_INVALID_RESPONSE, "Nothing was counted.")
-            return generate_pb2.CountTokensResponse(
-                input_tokens=count.tokens,
-                estimated=count.estimated,
-                answered_by=encode.answered_by(call, reply.start, exchange.accepted_at_s),
+            found = generate_pb2.CountTokensResponse(
+                input_tokens=count.tokens, estimated=count.estimated
             )
+            accepted_at_s = exchange.accepted_at_s
+            encode.fill_answered_by(found.answered_by, call, reply.start, accepted_at_s)
+            return found
 
         response = await run(call, self._handler, whole, self._clock)
         return response.SerializeToString()

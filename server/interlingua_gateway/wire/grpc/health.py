@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -32,7 +32,8 @@ class Health:
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Have `server` answer for it."""
-        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
+        by_name = cast("grpc.aio.Server", _ByName(server))
+        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, by_name)
 
     async def starting(self) -> None:
         """Calls are not welcome yet."""
@@ -57,3 +58,19 @@ class Health:
         for name in self._names:
             welcome = self._serves and (self._records or name not in RECORDING)
             await self._servicer.set(name, statuses.SERVING if welcome else statuses.NOT_SERVING)
+
+
+class _ByName:
+    """What generated code sees of a server: it adds its methods by name alone.
+
+    Generated code registers each method with gRPC core as well. For every call, to whatever method,
+    a grpc.aio server then waits on one future for each registered method of any service.
+    """
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self.add_generic_rpc_handlers = server.add_generic_rpc_handlers
+
+    def add_registered_method_handlers(
+        self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[object, object]]
+    ) -> None:
+        """Do nothing: the same methods were added by name."""

@@ -165,8 +165,14 @@ def _cut(text: str) -> str:
 
 def duration(seconds: float) -> Duration:
     """`seconds` as a protobuf Duration, to the nanosecond."""
-    nanos = round(seconds * 1e9)
-    return Duration(seconds=nanos // 1_000_000_000, nanos=nanos % 1_000_000_000)
+    pb = Duration()
+    fill_duration(pb, seconds)
+    return pb
+
+
+def fill_duration(pb: Duration, seconds: float) -> None:
+    """`seconds` in `pb`, to the nanosecond."""
+    pb.seconds, pb.nanos = divmod(round(seconds * 1e9), 1_000_000_000)
 
 
 def _info(reason: Reason, metadata: Mapping[str, str]) -> details.ErrorInfo:

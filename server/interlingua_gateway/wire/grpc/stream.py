@@ -17,7 +17,6 @@ from interlingua_gateway.core.events import (
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
-    Usage,
     UsageUpdate,
 )
 from interlingua_gateway.core.reply import Start
@@ -43,9 +42,10 @@ class StreamWriter:
 
     async def start(self, start: Start, accepted_at_s: float) -> None:
         """Write the start event, and an attempt event for each target that failed before."""
-        who = encode.answered_by(self._call, start, accepted_at_s)
-        started = generate_pb2.StreamStart(operation_id=self._call.id, answered_by=who)
-        await self._send(Message(start=started))
+        message = Message()
+        message.start.operation_id = self._call.id
+        encode.fill_answered_by(message.start.answered_by, self._call, start, accepted_at_s)
+        await self._send(message)
         for record in self._call.attempts:
             if record.outcome != "ok":
                 await self._send(Message(attempt=encode.attempt(record)))
@@ -73,21 +73,16 @@ class StreamWriter:
 
     async def completed(self, total_s: float) -> None:
         """Write the last event: the stream is whole."""
-        done = generate_pb2.StreamCompleted(
-            usage=encode.usage(self._call.usage or Usage(estimated=True)),
-            cost=encode.cost(self._call.cost),
-            report=encode.report(self._call, total_s),
-        )
-        await self._send(Message(completed=done))
+        await self._send(encode.stream_completed(self._call, total_s))
 
-    async def _text(self, index: int, pieces: list[str]) -> None:
+    def _text(self, index: int, pieces: list[str]) -> Awaitable[None]:
         text = pieces[0] if len(pieces) == 1 else "".join(pieces)
-        await self._send(Message(candidate_index=index, text_delta=text))
+        return self._send(Message(candidate_index=index, text_delta=text))
 
-    async def _send(self, message: generate_pb2.StreamGenerateResponse) -> None:
+    def _send(self, message: generate_pb2.StreamGenerateResponse) -> Awaitable[None]:
         message.sequence = self.sent
-        await self._write(message.SerializeToString())
         self.sent += 1
+        return self._write(message.SerializeToString())
 
 
 def _message(event: AnswerEvent) -> generate_pb2.StreamGenerateResponse | None:
@@ -125,7 +120,9 @@ def _logprobs(event: LogprobsDelta) -> generate_pb2.StreamGenerateResponse:
 
 
 def _usage(event: UsageUpdate) -> generate_pb2.StreamGenerateResponse:
-    return Message(usage=encode.usage(event.usage))
+    message = Message()
+    encode.fill_usage(message.usage, event.usage)
+    return message
 
 
 def _attempt(event: AttemptMade) -> generate_pb2.StreamGenerateResponse:
@@ -133,7 +130,9 @@ def _attempt(event: AttemptMade) -> generate_pb2.StreamGenerateResponse:
 
 
 def _finish(event: Finish) -> generate_pb2.StreamGenerateResponse:
-    return Message(candidate_index=event.index, finish=encode.finish(event))
+    message = Message(candidate_index=event.index)
+    encode.fill_finish(message.finish, event)
+    return message
 
 
 _CONVERT: Final[dict[type, Callable[..., generate_pb2.StreamGenerateResponse]]] = {
