@@ -9,9 +9,7 @@ from typing import Final
 import grpc
 import msgspec
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_channelz.v1 import channelz
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from interlingua.v1 import (
     admin_service_pb2,
@@ -30,6 +28,7 @@ from interlingua_gateway.wire.grpc.exchange import Exchange, StreamMethod, Unary
 from interlingua_gateway.wire.grpc.feedback import FeedbackMethods
 from interlingua_gateway.wire.grpc.front import Front
 from interlingua_gateway.wire.grpc.gateway import GatewayMethods
+from interlingua_gateway.wire.grpc.late import channelz, reflection
 from interlingua_gateway.wire.grpc.models import ModelMethods
 from interlingua_gateway.wire.grpc.tls import TlsFiles, credentials
 from interlingua_gateway.wire.grpc.usage import UsageMethods
@@ -141,9 +140,9 @@ class GrpcServer:
         names = [service.full_name for service in SERVICES]
         names.append(health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
         if self._options.reflection:
-            reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)
+            self._server.add_generic_rpc_handlers((reflection(names),))
         if self._options.channelz:
-            channelz.add_channelz_servicer(self._server)
+            self._server.add_generic_rpc_handlers((channelz(),))
 
     async def start(self) -> None:
         """Listen and serve; health says NOT_SERVING until `serving` is called.
