@@ -10,9 +10,9 @@ from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Final
 
 from interlingua_gateway.app.lifecycle import serve
+from interlingua_gateway.cli.choices import LOCALHOST, Choices
 from interlingua_gateway.cli.configuration import loaded
 from interlingua_gateway.cli.failure import CommandError, stderr
-from interlingua_gateway.cli.options import LOCALHOST, Choices
 from interlingua_gateway.config.environment import variable_of
 from interlingua_gateway.config.load import Loaded
 from interlingua_gateway.config.tree import Config
