@@ -198,7 +198,9 @@ def _try_to_bind(address: str) -> None:
         OSError: it is in use, or not an address of this machine.
     """
     host, _, port = address.rpartition(":")
-    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    # As bytes: a text would be taken for an international name, which loads the tables of Unicode.
+    name = host.strip("[]").encode()
+    found = socket.getaddrinfo(name, int(port), type=socket.SOCK_STREAM)
     for family, kind, protocol, _, resolved in found:
         with socket.socket(family, kind, protocol) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
