@@ -148,7 +148,7 @@ def _echo(place: Place) -> list[str]:
     return [sys.executable, str(BENCH / "echo.py"), str(place.port)]
 
 
-COMMAND = "from interlingua_gateway.cli.main import main; main()"
+COMMAND = "from interlingua_gateway.cli.start import main; main()"
 NATIVE = {"kind": "openai"}
 OURS = {"BENCH_KEY": KEY}
 SUBJECTS = (

@@ -32,7 +32,7 @@ LARGE = "abc " * 140
 LARGE_RESERVES = 144 + 140
 LARGE_USES = 280
 MODELS = ("requests", "tokens", "closed", "free")
-RUN = "from interlingua_gateway.cli.main import main; main()"
+RUN = "from interlingua_gateway.cli.start import main; main()"
 
 pytestmark = pytest.mark.timeout(120)
 

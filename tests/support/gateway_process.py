@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from interlingua.v1 import admin_service_pb2_grpc, gateway_service_pb2_grpc
 from tests.house.tree import ROOT
 
-RUN = "from interlingua_gateway.cli.main import main; main()"
+RUN = "from interlingua_gateway.cli.start import main; main()"
 
 
 class GatewayProcess:

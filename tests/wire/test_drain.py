@@ -22,7 +22,7 @@ from tests.support.requests import ask
 
 Status = health_pb2.HealthCheckResponse
 ROOT = Path(__file__).parents[2]
-PROGRAM = "from interlingua_gateway.cli.main import main; main()"
+PROGRAM = "from interlingua_gateway.cli.start import main; main()"
 SLOW = [{"do": "say", "text": " ".join(["word"] * 30), "pause_s": 0.02}]
 
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from interlingua import AsyncClient, InterlinguaError
 from interlingua_gateway.app.lifecycle import serve
+from interlingua_gateway.cli.choices import Choices
 from interlingua_gateway.cli.connection import describe
 from interlingua_gateway.cli.failure import stderr
-from interlingua_gateway.cli.options import Choices
 from interlingua_gateway.cli.serve import (
     Display,
     callable_address,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
+from types import ModuleType
 from typing import Final
 
 from interlingua_gateway.cli.failure import told
@@ -22,5 +24,15 @@ def run(command: str, *arguments: object, **options: object) -> None:
     environment.setdefault(GRPC_LOG, "ERROR")
     module, _, function = command.partition(".")
     with told():
-        imported = import_module(f"interlingua_gateway.cli.{module}")
-        getattr(imported, function or "run")(*arguments, **options)
+        getattr(_imported(module), function or "run")(*arguments, **options)
+
+
+def _imported(command: str) -> ModuleType:
+    """The module of `command`. What is imported stays: no collection need ever look at it, and
+    those that would run meanwhile take a tenth of the time."""
+    gc.disable()
+    try:
+        return import_module(f"interlingua_gateway.cli.{command}")
+    finally:
+        gc.freeze()
+        gc.enable()

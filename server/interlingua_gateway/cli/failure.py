@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, cast
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 FAILED: Final = 1
 MISUSED: Final = 2
@@ -26,7 +28,9 @@ class CommandError(Exception):
 
 def stderr() -> Console:
     """The terminal for everything that is not the result of a command."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    # Imported when something is to be said: a gateway whose log is read by machines says nothing.
+    made = import_module("rich.console").Console(stderr=True, highlight=False, soft_wrap=True)
+    return cast("Console", made)
 
 
 @contextmanager

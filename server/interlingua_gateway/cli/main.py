@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from interlingua_gateway.cli.budget_commands import budgets_app
+from interlingua_gateway.cli.choices import Choices
 from interlingua_gateway.cli.dispatch import run
 from interlingua_gateway.cli.feedback_commands import feedback_app
 from interlingua_gateway.cli.key_commands import keys_app, tenants_app
@@ -18,7 +19,6 @@ from interlingua_gateway.cli.options import (
     ApiKey,
     AsJson,
     CaFile,
-    Choices,
     ConfigFile,
     Gateway,
     Http,
@@ -264,5 +264,5 @@ def schema() -> None:
 
 
 def main() -> None:
-    """The entry point of the `interlingua` command."""
+    """Do what the command line says."""
     app()

@@ -8,7 +8,8 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 import typer
 
-LOCALHOST: Final = "127.0.0.1:50051"
+from interlingua_gateway.cli.choices import LOCALHOST as LOCALHOST
+
 CONNECTION: Final = "Which gateway"
 
 Address: TypeAlias = Annotated[
@@ -139,12 +140,3 @@ class Opinion(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     user: str = ""
     labels: tuple[str, ...] = ()
-
-
-class Choices(msgspec.Struct, frozen=True, kw_only=True):
-    """How to run a gateway; None and empty leave it to the configuration."""
-
-    file: Path | None = None
-    listen: tuple[str, ...] = ()
-    http: str | None = None
-    log_level: str | None = None

@@ -8,18 +8,19 @@ import logging
 import os
 import sys
 from collections.abc import Coroutine, Mapping
-from typing import Final, NoReturn
-
-from rich.status import Status
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from interlingua_gateway.app.lifecycle import serve
+from interlingua_gateway.cli.choices import LOCALHOST, Choices
 from interlingua_gateway.cli.configuration import loaded
 from interlingua_gateway.cli.failure import CommandError, stderr
-from interlingua_gateway.cli.options import LOCALHOST, Choices
 from interlingua_gateway.config.environment import variable_of
 from interlingua_gateway.config.load import Loaded
 from interlingua_gateway.config.tree import Config
 from interlingua_gateway.core.errors import GatewayError
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 if sys.platform != "win32":
     from uvloop import new_event_loop as new_event_loop

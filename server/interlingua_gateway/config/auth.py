@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, PlainSerializer, model_validator
 
 from interlingua_gateway.config.fields import LocatedPath, NamePattern, Seconds, SecondsOrZero
 from interlingua_gateway.config.secret import Secret
-from interlingua_gateway.config.section import Section
+from interlingua_gateway.config.section import Section, absent
 
 ADMIN_KEY_LENGTH: Final = 32
 LONGEST_ADMIN_KEY: Final = 512
@@ -94,7 +94,7 @@ class IssuerConfig(Section):
     (`/.well-known/openid-configuration`) says."""
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "ES256", "EdDSA")
     """Signatures that are taken; all of them are asymmetric."""
-    claims: ClaimsConfig = Field(default_factory=ClaimsConfig)
+    claims: ClaimsConfig = Field(default_factory=absent)
     """What the claims mean."""
     tenant: Name | None = None
     """The tenant of all its tokens; without it claims.tenant says it."""

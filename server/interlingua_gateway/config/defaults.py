@@ -13,7 +13,7 @@ from interlingua_gateway.config.known import BY_NAME, KINDS, KNOWN, KnownProvide
 from interlingua_gateway.config.problems import Key, Origin
 
 LOCAL: Final = "local"
-DEFAULT: Final = LocalConfig()
+CONTEXT_TOKENS: Final[int] = LocalConfig.model_fields["context_tokens"].default
 EMBEDDED: Final = "smollm2"
 EMBEDDED_WEIGHTS: Final = "smollm2-135m-instruct"
 
@@ -140,7 +140,7 @@ def _local_model(provider: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "capabilities": ["chat", "embeddings", "json_object", "json_schema", "logprobs"],
     }
-    model["context_window_tokens"] = settings.get("context_tokens", DEFAULT.context_tokens)
+    model["context_window_tokens"] = settings.get("context_tokens", CONTEXT_TOKENS)
     if not packaged:
         model["capabilities"].append("tools")
     else:

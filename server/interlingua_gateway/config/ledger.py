@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from interlingua_gateway.config.fields import Count, Seconds
-from interlingua_gateway.config.section import Section
+from interlingua_gateway.config.section import Section, absent
 
 GIBIBYTE = 1024 * 1024 * 1024
 
@@ -56,5 +56,5 @@ class LedgerConfig(Section):
     """Days for which operations and totals by hour are kept; null keeps them for ever."""
     totals_retention_days: Days | None = 1100
     """Days for which totals by day are kept; null keeps them for ever."""
-    texts: TextsConfig = Field(default_factory=TextsConfig)
+    texts: TextsConfig = Field(default_factory=absent)
     """Prompts and answers."""

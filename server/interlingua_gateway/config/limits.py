@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, PlainSerializer, model_validator
 
 from interlingua_gateway.config.fields import Count, NamePattern, Seconds
-from interlingua_gateway.config.section import Section
+from interlingua_gateway.config.section import Section, absent
 
 _RULE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 
@@ -97,7 +97,7 @@ class LimitsConfig(Section):
     """All that match a call hold for it."""
     expected_output_tokens: Count = 1000
     """Tokens of output that are reserved for a call that sets no limit."""
-    queue: QueueConfig = Field(default_factory=QueueConfig)
+    queue: QueueConfig = Field(default_factory=absent)
     """Where calls wait."""
     when_redis_is_down: Literal["local", "open", "closed"] = "local"
     """local: each gateway limits on its own meanwhile. open: limits do not hold. closed: calls

@@ -9,7 +9,7 @@ from pydantic import Field, PlainSerializer, model_validator
 
 from interlingua_gateway.config.fields import Count, NamePattern, Seconds, SecondsOrZero
 from interlingua_gateway.config.problems import suggestion
-from interlingua_gateway.config.section import Section
+from interlingua_gateway.config.section import Section, absent
 from interlingua_gateway.core.target import Capability
 
 NANO_PER_USD = 10**9
@@ -161,11 +161,11 @@ class RoutingConfig(Section):
 
     rules: tuple[RuleConfig, ...] = ()
     """Calls that go to another model than they name; the first rule that applies counts."""
-    retry: RetryConfig = Field(default_factory=RetryConfig)
+    retry: RetryConfig = Field(default_factory=absent)
     """What happens when every deployment of a model has failed."""
-    breaker: BreakerConfig = Field(default_factory=BreakerConfig)
+    breaker: BreakerConfig = Field(default_factory=absent)
     """When a deployment that keeps failing gets a rest."""
-    health_checks: HealthChecksConfig = Field(default_factory=HealthChecksConfig)
+    health_checks: HealthChecksConfig = Field(default_factory=absent)
     """Checks in the background."""
 
     @model_validator(mode="after")

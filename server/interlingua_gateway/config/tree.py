@@ -26,7 +26,7 @@ from interlingua_gateway.config.ledger import LedgerConfig
 from interlingua_gateway.config.limits import LimitsConfig
 from interlingua_gateway.config.prices import PriceRuleConfig
 from interlingua_gateway.config.routing import RoutingConfig
-from interlingua_gateway.config.section import Section
+from interlingua_gateway.config.section import Section, absent
 
 MEBIBYTE = 1024 * 1024
 
@@ -94,7 +94,7 @@ class ServerConfig(Section):
     exempt."""
     max_concurrent_streams: Count = 256
     """Calls at once on one connection (HTTP/2 streams)."""
-    keepalive: KeepaliveConfig = Field(default_factory=KeepaliveConfig)
+    keepalive: KeepaliveConfig = Field(default_factory=absent)
     """HTTP/2 pings."""
     max_connection_idle_s: Seconds | None = 900
     """Seconds after which an idle connection is closed; null keeps it."""
@@ -111,7 +111,7 @@ class ServerConfig(Section):
     channelz: bool | None = None
     """Serve channelz, which shows open connections to everybody; null serves it where the gateway
     listens on this machine alone."""
-    drain: DrainConfig = Field(default_factory=DrainConfig)
+    drain: DrainConfig = Field(default_factory=absent)
     """The end of the process."""
     batch_concurrency: Count = 8
     """Requests of one BatchGenerate that are served at once."""
@@ -138,23 +138,23 @@ class TelemetryConfig(Section):
 class Config(Section):
     """The configuration of one gateway."""
 
-    server: ServerConfig = Field(default_factory=ServerConfig)
+    server: ServerConfig = Field(default_factory=absent)
     """The gRPC front."""
-    http: HttpConfig = Field(default_factory=HttpConfig)
+    http: HttpConfig = Field(default_factory=absent)
     """Metrics and probes."""
-    telemetry: TelemetryConfig = Field(default_factory=TelemetryConfig)
+    telemetry: TelemetryConfig = Field(default_factory=absent)
     """Logs."""
-    auth: AuthConfig = Field(default_factory=AuthConfig)
+    auth: AuthConfig = Field(default_factory=absent)
     """Who may call."""
     redis: RedisConfig | None = None
     """Redis, where several gateways share limits or answers."""
-    database: DatabaseConfig = Field(default_factory=DatabaseConfig)
+    database: DatabaseConfig = Field(default_factory=absent)
     """Where the ledger, keys and budgets are kept."""
-    feedback: FeedbackConfig = Field(default_factory=FeedbackConfig)
+    feedback: FeedbackConfig = Field(default_factory=absent)
     """What people think of answers."""
-    ledger: LedgerConfig = Field(default_factory=LedgerConfig)
+    ledger: LedgerConfig = Field(default_factory=absent)
     """What is recorded of calls."""
-    cache: CacheConfig = Field(default_factory=CacheConfig)
+    cache: CacheConfig = Field(default_factory=absent)
     """Where answers are kept."""
     data_dir: LocatedPath = Path()
     """Directory of the gateway's state. By default `interlingua` in the user's data directory."""
@@ -167,9 +167,9 @@ class Config(Section):
     prices: tuple[PriceRuleConfig, ...] = ()
     """Prices that go before litellm's list, for targets without a price of their own. The closest
     match holds."""
-    routing: RoutingConfig = Field(default_factory=RoutingConfig)
+    routing: RoutingConfig = Field(default_factory=absent)
     """How calls find their way."""
-    limits: LimitsConfig = Field(default_factory=LimitsConfig)
+    limits: LimitsConfig = Field(default_factory=absent)
     """Limits of requests, tokens and concurrent calls."""
-    budgets: BudgetsConfig = Field(default_factory=BudgetsConfig)
+    budgets: BudgetsConfig = Field(default_factory=absent)
     """How much money may be spent."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Final
 
-import jsonschema_rs
 import msgspec
 
 from interlingua_gateway.core.errors import CallerError
@@ -60,9 +60,11 @@ def schema(text: str, field: str) -> None:
     dialect = value.get("$schema", "http://json-schema.org/schema")
     if not isinstance(dialect, str) or dialect.removesuffix("#") not in DIALECTS:
         raise _bad(field, "names a dialect in `$schema` that is not one of JSON Schema's drafts")
+    # Imported with the first schema: it takes 3 MB, and few calls have one.
+    library = import_module("jsonschema_rs")
     try:
-        jsonschema_rs.meta.validate(value)
-    except jsonschema_rs.ValidationError as error:
+        library.meta.validate(value)
+    except library.ValidationError as error:
         where = "/".join(str(step) for step in error.instance_path)
         raise _bad(field, f"is not a valid JSON Schema: {error.message} at /{where}") from error
 

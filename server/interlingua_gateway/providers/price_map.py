@@ -1,14 +1,17 @@
 """What the price map inside litellm's wheel knows of models, read without importing litellm.
 
-The map is one JSON object of some 4,000 models. It is cut into entries when it is loaded and an
-entry is decoded when it is looked up.
+The map is one JSON object of some 4,000 models, in 3 MB. When it is loaded, it is only noted where
+in the file each entry stands; an entry is read and decoded when it is looked up.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import weakref
 from collections.abc import Iterator, Mapping
+from io import FileIO
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -17,6 +20,7 @@ from interlingua_gateway.core.target import Capability
 from interlingua_gateway.providers.price_entry import number, read_price
 
 FILE_NAME = "model_prices_and_context_window_backup.json"
+_LENGTH_BITS: Final = 24
 _BEDROCK_ROUTES = frozenset({"converse", "invoke", "converse_like"})
 _FINER = frozenset({"_converse", "_chat", "_text"})
 _CHAT_MODES = frozenset({"chat", "completion", "responses"})
@@ -67,12 +71,19 @@ class KnownModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PriceMap:
-    """The models by litellm's names."""
+    """The models by litellm's names. `places` says where in `file` an entry begins, and in the
+    lowest bits how long it is, in bytes.
 
-    __slots__ = ("_decode", "_entries", "_fields")
+    The file stays open, so that it stays what it was when somebody installs another one.
+    """
 
-    def __init__(self, entries: Mapping[str, msgspec.Raw]) -> None:
-        self._entries = entries
+    __slots__ = ("__weakref__", "_decode", "_fields", "_file", "_places")
+
+    def __init__(self, places: Mapping[str, int], file: FileIO | None = None) -> None:
+        self._places = places
+        self._file = file
+        if file is not None:
+            weakref.finalize(self, file.close)
         self._decode = msgspec.json.Decoder(_Entry).decode
         self._fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -80,13 +91,21 @@ class PriceMap:
         """What is known of `model` at `provider`, both by litellm's names; `model` may carry the
         provider itself (`groq/...`), and then decides. None if the map does not have it."""
         for owner, name in _names(provider, model):
-            raw = self._entries.get(name)
-            if raw is None:
+            raw = self._entry(name)
+            if not raw:
                 continue
             entry = self._decode(raw)
             if not owner or _belongs(entry.litellm_provider, owner):
                 return _known(entry, read_price(self._fields(raw)))
         return None
+
+    def _entry(self, name: str) -> bytes:
+        """The text of an entry; empty where there is none."""
+        place = self._places.get(name)
+        if place is None or self._file is None:
+            return b""
+        self._file.seek(place >> _LENGTH_BITS)
+        return self._file.read(place & ((1 << _LENGTH_BITS) - 1))
 
 
 def load(file: Path | None = None) -> PriceMap:
@@ -94,9 +113,24 @@ def load(file: Path | None = None) -> PriceMap:
     file = file or installed_file()
     if file is None:
         return PriceMap({})
-    entries = msgspec.json.decode(file.read_bytes(), type=dict[str, msgspec.Raw])
-    entries.pop("sample_spec", None)  # describes the format
-    return PriceMap(entries)
+    opened = file.open("rb", buffering=0)
+    places = _places(opened.readall())
+    places.pop("sample_spec", None)  # describes the format
+    return PriceMap(places, opened)
+
+
+def _places(data: bytes) -> dict[str, int]:
+    """Where the text of each entry stands: nearly always behind the next brace."""
+    found: dict[str, int] = {}
+    after = 0
+    for name, raw in msgspec.json.decode(data, type=dict[str, msgspec.Raw]).items():
+        text = bytes(raw)
+        at = data.find(b"{", after)
+        if not data.startswith(text, at):
+            at = data.index(text)
+        after = at + len(text)
+        found[name] = at << _LENGTH_BITS | len(text)
+    return found
 
 
 def installed_file() -> Path | None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from interlingua_gateway.cli.main import app
 
-RUN = "from interlingua_gateway.cli.main import main; main()"
+RUN = "from interlingua_gateway.cli.start import main; main()"
 CONFIG = """
 server: {{listen: ["unix:{directory}/gateway.sock"], drain: {{delay_s: 0}}}}
 http: {{listen: null}}

@@ -170,3 +170,26 @@ def test_installed_map_knows(installed: PriceMap, provider: str, model: str) -> 
     assert known.price.input > 0
     assert known.context_window_tokens
     assert Capability.CHAT in known.capabilities
+
+
+def test_entries_are_found_wherever_they_stand(tmp_path: Path) -> None:
+    def entry(tokens: int) -> str:
+        return f'{{"litellm_provider": "a", "mode": "chat", "max_input_tokens": {tokens}}}'
+
+    file = tmp_path / "prices.json"
+    file.write_text(
+        f'{{"a/{{odd": {entry(1)}, "a/twice": {entry(2)}, "a/between": {entry(3)},\n'
+        f'"a/twice": {entry(4)}, "a/same": {entry(3)}, "a/grün": {entry(5)}, "a/word": null}}'
+    )
+    prices = load(file)
+    file.unlink()  # as when another version of litellm is installed
+    file.write_text("{}")
+    names = ("{odd", "twice", "between", "same", "grün")
+    found = {name: prices.find("a", name) for name in names}
+    assert {name: known and known.context_window_tokens for name, known in found.items()} == {
+        "{odd": 1,
+        "twice": 4,
+        "between": 3,
+        "same": 3,
+        "grün": 5,
+    }

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, inspect, text
 
 from interlingua_gateway.core.errors import InternalError, PolicyError, Reason
 from interlingua_gateway.store.sql.database import MAX_WAITING, READERS, Database
-from interlingua_gateway.store.sql.engines import SqlSettings
+from interlingua_gateway.store.sql.engines import SqlSettings, engines
 from interlingua_gateway.store.sql.failures import DatabaseDown
 from interlingua_gateway.store.sql.migrate import upgrade, version
 from interlingua_gateway.store.sql.schema import MIGRATIONS, head
@@ -175,3 +175,16 @@ async def test_others_on_the_machine_cannot_read_it(tmp_path: Path) -> None:
 def test_settings_do_not_show_their_password(tmp_path: Path) -> None:
     settings = SqlSettings(path=tmp_path, url="postgresql://u:hunter2@h/d", password="hunter2")
     assert "hunter2" not in f"{settings!r} {settings}"
+
+
+def test_readers_of_sqlite_keep_nothing_of_the_file_when_they_are_done(tmp_path: Path) -> None:
+    writer, readers = engines(SqlSettings(path=tmp_path / "a.sqlite3"), 1)
+    with writer.begin() as connection:
+        connection.execute(text("CREATE TABLE t (a INTEGER)"))
+    ran: list[str] = []
+    with readers.begin() as connection:
+        connection.connection.driver_connection.set_trace_callback(ran.append)
+        connection.execute(text("SELECT a FROM t"))
+    assert ran[-1] == "PRAGMA shrink_memory"
+    readers.dispose()
+    writer.dispose()

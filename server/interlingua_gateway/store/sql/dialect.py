@@ -1,6 +1,10 @@
-"""What the two databases write differently."""
+"""What the two databases write differently. The library for one of them takes 2 MB: only the one
+that is used is imported."""
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import (
     BindParameter,
@@ -18,7 +22,11 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy import bindparam as parameter
-from sqlalchemy.dialects import postgresql, sqlite
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from sqlalchemy.dialects import postgresql, sqlite
 
 POSTGRESQL = "postgresql"
 
@@ -30,7 +38,7 @@ def insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.I
 
 def insert_in(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
     """The same for a dialect by its name."""
-    return postgresql.insert(table) if dialect == POSTGRESQL else sqlite.insert(table)
+    return cast("postgresql.Insert | sqlite.Insert", _library(dialect).insert(table))
 
 
 def dialect_of(name: str) -> Dialect:
@@ -43,7 +51,7 @@ def items(dialect: str, name: str) -> Select[tuple[str]]:
     """The texts of the JSON list that the parameter `name` will be."""
     given: BindParameter[str] = parameter(name, type_=Text)
     if dialect == POSTGRESQL:
-        listed = func.jsonb_array_elements_text(given.cast(postgresql.JSONB))
+        listed = func.jsonb_array_elements_text(given.cast(_library(dialect).JSONB))
         return select(listed.column_valued("item"))
     return select(func.json_each(given).table_valued("value").c.value)
 
@@ -57,8 +65,12 @@ def rows(dialect: str, table: Table, name: str) -> Select[tuple[object, ...]]:
     if dialect == POSTGRESQL:
         form: ColumnClause[object] = literal_column(f"NULL::{table.name}")
         columns = [column(c.name, c.type) for c in table.columns]
-        listed = func.json_populate_recordset(form, given.cast(postgresql.JSON))
+        listed = func.json_populate_recordset(form, given.cast(_library(dialect).JSON))
         return select(*listed.table_valued(*columns).c)
     value = func.json_each(given).table_valued("value").c.value
     fields = (func.json_extract(value, literal_column(f"'$.{c.name}'")) for c in table.columns)
     return select(*fields).where(true())
+
+
+def _library(dialect: str) -> ModuleType:
+    return import_module(f"sqlalchemy.dialects.{dialect}")

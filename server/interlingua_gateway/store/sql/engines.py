@@ -16,7 +16,9 @@ from interlingua_gateway.core.errors import InternalError
 
 CONNECT_TIMEOUT_S: Final = 5
 POOL_TIMEOUT_S: Final = 5
-MIN_CACHE_KIB: Final = 16 * 1024
+READER_CACHE_KIB: Final = 16 * 1024
+WRITER_CACHE_KIB: Final = 4 * 1024
+"""What SQLite keeps of the file; the writer adds at its end, reports go through all of it."""
 
 OnConnect: TypeAlias = Callable[[DBAPIConnection, ConnectionPoolEntry], None]
 
@@ -55,6 +57,8 @@ def _sqlite(settings: SqlSettings, connections: int, *, writes: bool) -> Engine:
         connect_args={"timeout": settings.statement_timeout_s},
     )
     event.listen(engine, "connect", _prepare_writer if writes else _prepare_reader)
+    if not writes:
+        event.listen(engine, "checkin", _forget)
     # The driver's own way of opening transactions would leave changes of the schema out of them.
     begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
     event.listen(engine, "begin", lambda connection: _execute(connection, begin))
@@ -63,17 +67,32 @@ def _sqlite(settings: SqlSettings, connections: int, *, writes: bool) -> Engine:
 
 def _prepare_writer(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     # FULL: what is committed also survives a power failure, as in PostgreSQL.
-    _pragmas(raw, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+    cache = _cache(WRITER_CACHE_KIB)
+    _pragmas(raw, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", cache)
 
 
 def _prepare_reader(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    _pragmas(raw, "query_only=ON")
+    _pragmas(raw, "query_only=ON", _cache(READER_CACHE_KIB))
+
+
+def _forget(raw: DBAPIConnection | None, _: ConnectionPoolEntry) -> None:
+    """A report is over: what was kept of the file for it goes back to the system."""
+    if raw is not None:
+        _run(raw, "shrink_memory")
+
+
+def _cache(size_kib: int) -> str:
+    return f"cache_size=-{size_kib}"
 
 
 def _pragmas(raw: DBAPIConnection, *pragmas: str) -> None:
     raw.isolation_level = None
+    _run(raw, *pragmas)
+
+
+def _run(raw: DBAPIConnection, *pragmas: str) -> None:
     cursor = raw.cursor()
-    for pragma in (*pragmas, f"cache_size=-{MIN_CACHE_KIB}"):
+    for pragma in pragmas:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -18,7 +18,8 @@ from interlingua_gateway.store.share import Position, Reading, Record, Share, fr
 from interlingua_gateway.store.spool import Spool
 from interlingua_gateway.store.sql.database import Database
 
-BATCH: Final = 1000
+BATCH: Final = 250
+"""Four times as many are carried over no faster, and take four times the memory meanwhile."""
 REFUSED: Final = "refused.records"
 
 Sink: TypeAlias = Callable[[Connection, Sequence[bytes]], None]

@@ -9,8 +9,6 @@ from typing import Final
 import grpc
 import msgspec
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_channelz.v1 import channelz
-from grpc_reflection.v1alpha import reflection
 
 from interlingua.v1 import (
     admin_service_pb2,
@@ -31,6 +29,7 @@ from interlingua_gateway.wire.grpc.front import Front
 from interlingua_gateway.wire.grpc.gateway import GatewayMethods
 from interlingua_gateway.wire.grpc.health import SERVICE as HEALTH_SERVICE
 from interlingua_gateway.wire.grpc.health import Health
+from interlingua_gateway.wire.grpc.late import channelz, reflection
 from interlingua_gateway.wire.grpc.models import ModelMethods
 from interlingua_gateway.wire.grpc.tls import TlsFiles, credentials
 from interlingua_gateway.wire.grpc.usage import UsageMethods
@@ -142,9 +141,9 @@ class GrpcServer:
         self.health.add_to(self._server)
         names = [*(service.full_name for service in SERVICES), HEALTH_SERVICE]
         if self._options.reflection:
-            reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)
+            self._server.add_generic_rpc_handlers((reflection(names),))
         if self._options.channelz:
-            channelz.add_channelz_servicer(self._server)
+            self._server.add_generic_rpc_handlers((channelz(),))
 
     async def start(self) -> None:
         """Listen and serve; health says NOT_SERVING until `serving` is called.
@@ -196,7 +195,9 @@ def _try_to_bind(address: str) -> None:
         OSError: it is in use, or not an address of this machine.
     """
     host, _, port = address.rpartition(":")
-    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    # As bytes: a text would be taken for an international name, which loads the tables of Unicode.
+    name = host.strip("[]").encode()
+    found = socket.getaddrinfo(name, int(port), type=socket.SOCK_STREAM)
     for family, kind, protocol, _, resolved in found:
         with socket.socket(family, kind, protocol) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
