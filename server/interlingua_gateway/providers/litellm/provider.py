@@ -14,18 +14,21 @@ from interlingua_gateway.core.events import AnswerEvent, Batch, TokenCount, Usag
 from interlingua_gateway.core.redact import Redactor
 from interlingua_gateway.core.reply import Reply, Start
 from interlingua_gateway.core.types import CountRequest, EmbedRequest, GenerateRequest
+from interlingua_gateway.providers.litellm.direct import Direct, Pieces
 from interlingua_gateway.providers.litellm.events import Decoder
 from interlingua_gateway.providers.litellm.exchange import Exchange
 from interlingua_gateway.providers.litellm.facts import Facts
 from interlingua_gateway.providers.litellm.failure import Judge
 from interlingua_gateway.providers.litellm.marks import Marks
 from interlingua_gateway.providers.litellm.messages import Json
+from interlingua_gateway.providers.litellm.prepared import Ask
 from interlingua_gateway.providers.litellm.request import (
     chat_arguments,
     embed_arguments,
     options_of,
 )
 from interlingua_gateway.providers.litellm.vectors import vectors_of
+from interlingua_gateway.providers.litellm.ways import made_alone
 from interlingua_gateway.providers.transport.messages import Transport
 
 if TYPE_CHECKING:
@@ -137,11 +140,10 @@ class LiteLLMProvider:
         attempt = exchange.attempt
         facts = self._facts(attempt.target.model)
         exchange.options = options_of(request.provider_options_json, facts, attempt)
-        made = self._arguments(attempt, chat_arguments(request, facts, attempt))
-        answer = await library.call(exchange, made)
+        made = chat_arguments(request, facts, attempt)
+        answer, answers = await self._answer(library, request, facts, exchange, made)
         audio_format = request.audio.format if request.audio is not None else ""
         decoder = Decoder(exchange.marks, _wanted(made), audio_format)
-        answers = library.stream(answer)
         if answers is None:
             batch: Batch = decoder.response(answer)
             exchange.finish()
@@ -149,6 +151,28 @@ class LiteLLMProvider:
         source = _Source(answers, decoder, exchange, self._judge)
         batch = await source.first()
         return Reply(_start(attempt, exchange.marks), batch, source)
+
+    async def _answer(
+        self,
+        library: Library,
+        request: GenerateRequest,
+        facts: Facts,
+        exchange: Exchange,
+        made: Json,
+    ) -> tuple[object, Answers | Pieces | None]:
+        """litellm's response, or the chunks of one."""
+        attempt = exchange.attempt
+        if made_alone(facts.provider, self._params, request):
+            timeout_s = attempt.target.timeouts.total_s
+            ask = Ask(facts.name, facts.provider, self._params, made, timeout_s)
+            if (prepared := await library.prepare(ask)) is not None:
+                direct = Direct(library, ask, prepared, exchange)
+                response = await direct.send()
+                if attempt.streaming:
+                    return None, direct.stream(response)
+                return await direct.whole(response), None
+        answer = await library.call(exchange, self._arguments(attempt, made))
+        return answer, library.stream(answer)
 
     async def _embed(self, library: Library, request: EmbedRequest, exchange: Exchange) -> Reply:
         attempt = exchange.attempt
@@ -174,7 +198,7 @@ class _Source:
     __slots__ = ("_answers", "_decoder", "_ended", "_exchange", "_judge")
 
     def __init__(
-        self, answers: Answers, decoder: Decoder, exchange: Exchange, judge: Judge
+        self, answers: Answers | Pieces, decoder: Decoder, exchange: Exchange, judge: Judge
     ) -> None:
         self._answers = answers
         self._decoder = decoder
@@ -200,8 +224,11 @@ class _Source:
         if self._ended:
             return None
         try:
-            while (chunk := await self._answers.next()) is not None:
-                if events := self._decoder.chunk(chunk):
+            while self._exchange.fault is None:
+                chunks = await self._answers.next()
+                if chunks is None:
+                    break
+                if events := self._events(chunks):
                     return events
             if self._exchange.fault is not None:
                 raise self._exchange.fault
@@ -215,6 +242,16 @@ class _Source:
             raise
         await self.aclose()
         return events or None
+
+    def _events(self, chunks: list[object]) -> list[AnswerEvent]:
+        """The events of `chunks`, as far as they can be read."""
+        events: list[AnswerEvent] = []
+        try:
+            for chunk in chunks:
+                events.extend(self._decoder.chunk(chunk))
+        except GatewayError as error:
+            self._exchange.fail(error)
+        return events
 
     async def aclose(self) -> None:
         """End the upstream at once; safe to call twice and after the end."""

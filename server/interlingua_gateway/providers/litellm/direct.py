@@ -1,0 +1,153 @@
+"""Carries the requests that litellm only makes, and reads the answers as their bytes come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from interlingua_gateway.core.errors import GatewayError, Reason, UpstreamError
+from interlingua_gateway.providers.litellm.carrying import (
+    MAX_WHOLE_BYTES,
+    framing_of,
+    headers_of,
+    opened,
+    read_past,
+    with_options,
+)
+from interlingua_gateway.providers.litellm.exchange import Exchange
+from interlingua_gateway.providers.litellm.marks import Framing, Watch
+from interlingua_gateway.providers.litellm.prepared import Ask, Prepared
+from interlingua_gateway.providers.transport.messages import HttpRequest, HttpResponse, Origin
+
+if TYPE_CHECKING:
+    from interlingua_gateway.providers.litellm.library import Library
+
+_IN_A_PATH = "/%:;=@!$&'()*+,~"
+
+
+class Direct:
+    """One request that litellm made, on the wire."""
+
+    __slots__ = ("_ask", "_exchange", "_library", "_prepared")
+
+    def __init__(self, library: Library, ask: Ask, prepared: Prepared, exchange: Exchange) -> None:
+        self._library = library
+        self._ask = ask
+        self._prepared = prepared
+        self._exchange = exchange
+
+    async def send(self) -> HttpResponse:
+        """The head of the answer, which is no refusal.
+
+        Raises:
+            GatewayError: there is none.
+        """
+        response = await opened(self._request(), self._exchange)
+        refusal = self._exchange.refusal
+        if refusal is not None:
+            raise self._library.refused(self._ask, refusal.status, refusal.body)
+        return response
+
+    async def whole(self, response: HttpResponse) -> object:
+        """litellm's response object.
+
+        Raises:
+            GatewayError: the answer is none.
+        """
+        exchange, values = self._exchange, list[object]()
+        watch = Watch(framing_of(response.header("content-type"), exchange), exchange.marks, values)
+        total, fault = 0, None
+        while fault is None and (data := await read_past(response, exchange)):
+            total += len(data)
+            _, fault = watch.feed(data)
+            if total > MAX_WHOLE_BYTES:
+                fault = _invalid("The provider's answer is too large.")
+        fault = fault or watch.end()
+        if fault is not None:
+            raise exchange.fail(fault)
+        if len(values) != 1 or not isinstance(values[0], dict):
+            raise _invalid("The provider's answer could not be understood.")
+        return self._library.read(self._ask, self._prepared.whole, values[0])
+
+    def stream(self, response: HttpResponse) -> Pieces:
+        """litellm's chunks, as they come."""
+        exchange = self._exchange
+        return Pieces(
+            self, response, exchange, framing_of(response.header("content-type"), exchange)
+        )
+
+    def piece(self, value: object) -> object:
+        """litellm's chunk of one JSON value of the stream, or None.
+
+        Raises:
+            Failure: litellm cannot read it.
+        """
+        return self._library.read(self._ask, self._prepared.piece, value)
+
+    def _request(self) -> HttpRequest:
+        prepared, exchange = self._prepared, self._exchange
+        url = urlsplit(prepared.url)
+        secure = url.scheme == "https"
+        path = quote(url.path or "/", safe=_IN_A_PATH)
+        body = prepared.body
+        return HttpRequest(
+            method="POST",
+            origin=Origin(secure, url.hostname or "", url.port or (443 if secure else 80)),
+            path=f"{path}?{url.query}" if url.query else path,
+            headers=headers_of(prepared.headers, exchange),
+            body=with_options(body, exchange.options) if exchange.options else body,
+        )
+
+
+class Pieces:
+    """The chunks of a stream: of each read, all that it completes."""
+
+    __slots__ = ("_direct", "_exchange", "_over", "_response", "_values", "_watch")
+
+    def __init__(
+        self, direct: Direct, response: HttpResponse, exchange: Exchange, framing: Framing
+    ) -> None:
+        self._direct = direct
+        self._response = response
+        self._exchange = exchange
+        self._values: list[object] = []
+        self._watch = Watch(framing, exchange.marks, self._values)
+        self._over = False
+
+    async def next(self) -> list[object] | None:
+        """The next chunks, or None where the bytes end or a fault stands, which the exchange then
+        knows of.
+
+        Raises:
+            GatewayError: the connection broke.
+        """
+        while not self._over:
+            data = await read_past(self._response, self._exchange)
+            fault = self._watch.feed(data)[1] if data else self._watch.end()
+            chunks = self._read()
+            if fault is not None:
+                self._exchange.fail(fault)
+            if not data or self._watch.done or fault is not None:
+                self._over = True
+            if chunks:
+                return chunks
+        return None
+
+    def _read(self) -> list[object]:
+        chunks: list[object] = []
+        try:
+            for value in self._values:
+                if (chunk := self._direct.piece(value)) is not None:
+                    chunks.append(chunk)
+        except GatewayError as error:
+            self._exchange.fail(error)
+            self._over = True
+        self._values.clear()
+        return chunks
+
+    async def aclose(self) -> None:
+        """Nothing: the exchange closes the connection."""
+
+
+def _invalid(message: str) -> UpstreamError:
+    return UpstreamError(Reason.UPSTREAM_INVALID_RESPONSE, message)
