@@ -22,6 +22,7 @@ from litellm.utils import (
     validate_and_fix_openai_messages,
 )
 
+from interlingua_gateway.providers.litellm.plain import openai_text
 from interlingua_gateway.providers.litellm.prepared import Ask, Prepared
 from interlingua_gateway.providers.litellm.shapes import Anthropic, Converse, Gemini, Uniform
 
@@ -133,7 +134,7 @@ async def _openai(ask: Ask) -> Prepared | None:
         "Content-Type": "application/json",
     }
     body = msgspec.json.encode({**data, **beside, **streamed})
-    return Prepared(f"{base}/chat/completions", headers, body, _as_it_is, _as_it_is)
+    return Prepared(f"{base}/chat/completions", headers, body, _as_it_is, openai_text, _as_it_is)
 
 
 def _as_it_is(value: Json) -> object:
@@ -142,7 +143,7 @@ def _as_it_is(value: Json) -> object:
 
 def _common(ask: Ask) -> Json:
     """What every handler of litellm wants to be told."""
-    given = dict(ask.arguments)
+    given = {"stream": None, **ask.arguments}
     messages = _config(ask).translate_developer_role_to_system_role(
         messages=validate_and_fix_openai_messages(given.pop("messages"))
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -17,6 +18,7 @@ from interlingua_gateway.providers.litellm.carrying import (
 from interlingua_gateway.providers.litellm.exchange import Exchange
 from interlingua_gateway.providers.litellm.marks import Framing, Watch
 from interlingua_gateway.providers.litellm.prepared import Ask, Prepared
+from interlingua_gateway.providers.litellm.streams import Values
 from interlingua_gateway.providers.transport.messages import HttpRequest, HttpResponse, Origin
 
 if TYPE_CHECKING:
@@ -48,14 +50,24 @@ class Direct:
             raise self._library.refused(self._ask, refusal.status, refusal.body)
         return response
 
-    async def whole(self, response: HttpResponse) -> object:
-        """litellm's response object.
+    async def read(self, response: HttpResponse) -> object | Pieces:
+        """litellm's chunks of an answer that is a stream, or its response object.
 
         Raises:
             GatewayError: the answer is none.
         """
+        exchange = self._exchange
+        framing = framing_of(response.header("content-type"), exchange)
+        if framing is Framing.JSON:
+            return await self._whole(response)
+        if not self._ask.streaming:
+            raise _invalid("The provider answered with a stream, which was not asked for.")
+        values = Values(framing, exchange.marks, self._prepared.plain)
+        return Pieces(self, response, exchange, values)
+
+    async def _whole(self, response: HttpResponse) -> object:
         exchange, values = self._exchange, list[object]()
-        watch = Watch(framing_of(response.header("content-type"), exchange), exchange.marks, values)
+        watch = Watch(Framing.JSON, exchange.marks, values)
         total, fault = 0, None
         while fault is None and (data := await read_past(response, exchange)):
             total += len(data)
@@ -69,20 +81,17 @@ class Direct:
             raise _invalid("The provider's answer could not be understood.")
         return self._library.read(self._ask, self._prepared.whole, values[0])
 
-    def stream(self, response: HttpResponse) -> Pieces:
-        """litellm's chunks, as they come."""
-        exchange = self._exchange
-        return Pieces(
-            self, response, exchange, framing_of(response.header("content-type"), exchange)
-        )
-
-    def piece(self, value: object) -> object:
-        """litellm's chunk of one JSON value of the stream, or None.
+    def pieces(self, values: list[object]) -> Iterator[object]:
+        """litellm's chunks of JSON values of the stream; what is plain stays as it is.
 
         Raises:
-            Failure: litellm cannot read it.
+            Failure: litellm cannot read one.
         """
-        return self._library.read(self._ask, self._prepared.piece, value)
+        for value in values:
+            if not isinstance(value, dict):
+                yield value
+            elif (chunk := self._library.read(self._ask, self._prepared.piece, value)) is not None:
+                yield chunk
 
     def _request(self) -> HttpRequest:
         prepared, exchange = self._prepared, self._exchange
@@ -102,16 +111,15 @@ class Direct:
 class Pieces:
     """The chunks of a stream: of each read, all that it completes."""
 
-    __slots__ = ("_direct", "_exchange", "_over", "_response", "_values", "_watch")
+    __slots__ = ("_direct", "_exchange", "_over", "_response", "_values")
 
     def __init__(
-        self, direct: Direct, response: HttpResponse, exchange: Exchange, framing: Framing
+        self, direct: Direct, response: HttpResponse, exchange: Exchange, values: Values
     ) -> None:
         self._direct = direct
         self._response = response
         self._exchange = exchange
-        self._values: list[object] = []
-        self._watch = Watch(framing, exchange.marks, self._values)
+        self._values = values
         self._over = False
 
     async def next(self) -> list[object] | None:
@@ -121,13 +129,16 @@ class Pieces:
         Raises:
             GatewayError: the connection broke.
         """
+        values = self._values
         while not self._over:
             data = await read_past(self._response, self._exchange)
-            fault = self._watch.feed(data)[1] if data else self._watch.end()
+            fault = values.feed(data) if data else None
+            if not data:
+                values.end()
             chunks = self._read()
             if fault is not None:
                 self._exchange.fail(fault)
-            if not data or self._watch.done or fault is not None:
+            if not data or values.done or fault is not None:
                 self._over = True
             if chunks:
                 return chunks
@@ -136,13 +147,11 @@ class Pieces:
     def _read(self) -> list[object]:
         chunks: list[object] = []
         try:
-            for value in self._values:
-                if (chunk := self._direct.piece(value)) is not None:
-                    chunks.append(chunk)
+            chunks.extend(self._direct.pieces(self._values.taken))
         except GatewayError as error:
             self._exchange.fail(error)
             self._over = True
-        self._values.clear()
+        self._values.taken.clear()
         return chunks
 
     async def aclose(self) -> None:

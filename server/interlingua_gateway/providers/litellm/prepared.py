@@ -31,10 +31,12 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A request as litellm would send it, and what reads its answer."""
+    """A request as litellm would send it, and what reads its answer: `whole` a whole one, `plain`
+    each value of a stream first (see plain), `piece` those that are more."""
 
     url: str
     headers: Mapping[str, str]
     body: bytes
     whole: Whole
+    plain: Piece
     piece: Piece

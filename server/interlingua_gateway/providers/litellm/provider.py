@@ -167,10 +167,8 @@ class LiteLLMProvider:
             ask = Ask(facts.name, facts.provider, self._params, made, timeout_s)
             if (prepared := await library.prepare(ask)) is not None:
                 direct = Direct(library, ask, prepared, exchange)
-                response = await direct.send()
-                if attempt.streaming:
-                    return None, direct.stream(response)
-                return await direct.whole(response), None
+                answer = await direct.read(await direct.send())
+                return (None, answer) if isinstance(answer, Pieces) else (answer, None)
         answer = await library.call(exchange, self._arguments(attempt, made))
         return answer, library.stream(answer)
 

@@ -27,6 +27,12 @@ from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import (
 from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import VertexLLM
 
 from interlingua_gateway.providers.litellm import cohere
+from interlingua_gateway.providers.litellm.plain import (
+    anthropic_text,
+    cohere_text,
+    converse_text,
+    gemini_text,
+)
 from interlingua_gateway.providers.litellm.prepared import Prepared
 
 Json = dict[str, Any]
@@ -66,7 +72,7 @@ class Anthropic(AnthropicChatCompletion):  # type: ignore[misc]
                 tool_name_reverse_map=renamed,
             )
 
-        return _request(named, whole, no_piece)
+        return _request(named, whole, no_piece, no_piece)
 
     async def acompletion_stream_function(self, **named: Any) -> Prepared:
         pieces = AnthropicIterator(
@@ -75,7 +81,7 @@ class Anthropic(AnthropicChatCompletion):  # type: ignore[misc]
             json_mode=named["json_mode"],
             tool_name_reverse_map=named["litellm_params"].get(ANTHROPIC_TOOL_NAME_REVERSE_MAP_KEY),
         )
-        return _request(named, no_whole, pieces.chunk_parser)
+        return _request(named, no_whole, anthropic_text, pieces.chunk_parser)
 
 
 class Gemini(VertexLLM):  # type: ignore[misc]
@@ -122,7 +128,9 @@ class Gemini(VertexLLM):  # type: ignore[misc]
             )
 
         pieces = GeminiIterator(None, sync_stream=False, logging_obj=named["logging_obj"])
-        return Prepared(url, headers, msgspec.json.encode(data), whole, pieces.chunk_parser)
+        return Prepared(
+            url, headers, msgspec.json.encode(data), whole, gemini_text, pieces.chunk_parser
+        )
 
 
 class Converse(BedrockConverseLLM):  # type: ignore[misc]
@@ -167,7 +175,7 @@ class Converse(BedrockConverseLLM):  # type: ignore[misc]
             headers=named["headers"],
             api_key=named["api_key"],
         )
-        return Prepared(named["api_base"], dict(signed.headers), body, whole, piece)
+        return Prepared(named["api_base"], dict(signed.headers), body, whole, converse_text, piece)
 
 
 class Uniform(BaseLLMHTTPHandler):  # type: ignore[misc]
@@ -182,10 +190,10 @@ class Uniform(BaseLLMHTTPHandler):  # type: ignore[misc]
                 **{name: named[name] for name in _READ_WITH},
             )
 
-        return _request(named, whole, no_piece)
+        return _request(named, whole, no_piece, no_piece)
 
     async def acompletion_stream_function(self, **named: Any) -> Prepared:
-        return _request(named, no_whole, cohere.chunk_of)
+        return _request(named, no_whole, cohere_text, cohere.chunk_of)
 
 
 _CONVERSE_READ_WITH = (
@@ -197,9 +205,9 @@ _READ_WITH = (
 )  # fmt: skip
 
 
-def _request(named: Json, whole: Any, piece: Any) -> Prepared:
+def _request(named: Json, whole: Any, plain: Any, piece: Any) -> Prepared:
     body = msgspec.json.encode(named["data"])
-    return Prepared(named["api_base"], named["headers"], body, whole, piece)
+    return Prepared(named["api_base"], named["headers"], body, whole, plain, piece)
 
 
 def no_piece(value: Json) -> object:
