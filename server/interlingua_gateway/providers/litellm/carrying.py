@@ -95,6 +95,18 @@ async def read_past(response: HttpResponse, exchange: Exchange) -> bytes:
         raise exchange.fail(_translated(error, exchange)) from error
 
 
+async def read_body(response: HttpResponse, exchange: Exchange) -> bytes:
+    """The whole body of `response`.
+
+    Raises:
+        GatewayError: it broke off or is too large; the exchange has noted it.
+    """
+    try:
+        return await read_whole(response, MAX_WHOLE_BYTES)
+    except TransportError as error:
+        raise exchange.fail(_translated(error, exchange)) from error
+
+
 def with_options(body: bytes, options: Mapping[str, object]) -> bytes:
     """A JSON body with `options` in it."""
     return msgspec.json.encode({**msgspec.json.decode(body), **options})

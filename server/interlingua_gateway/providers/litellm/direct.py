@@ -8,10 +8,10 @@ from urllib.parse import quote, urlsplit
 
 from interlingua_gateway.core.errors import GatewayError, Reason, UpstreamError
 from interlingua_gateway.providers.litellm.carrying import (
-    MAX_WHOLE_BYTES,
     framing_of,
     headers_of,
     opened,
+    read_body,
     read_past,
     with_options,
 )
@@ -68,12 +68,7 @@ class Direct:
     async def _whole(self, response: HttpResponse) -> object:
         exchange, values = self._exchange, list[object]()
         watch = Watch(Framing.JSON, exchange.marks, values)
-        total, fault = 0, None
-        while fault is None and (data := await read_past(response, exchange)):
-            total += len(data)
-            _, fault = watch.feed(data)
-            if total > MAX_WHOLE_BYTES:
-                fault = _invalid("The provider's answer is too large.")
+        _, fault = watch.feed(await read_body(response, exchange))
         fault = fault or watch.end()
         if fault is not None:
             raise exchange.fail(fault)

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from interlingua_gateway.core.errors import Reason, UpstreamError
+
 Whole = Callable[[dict[str, Any]], object]
 """Makes litellm's response of an answer's JSON, for events.Decoder."""
 
@@ -40,3 +42,14 @@ class Prepared(msgspec.Struct, frozen=True):
     whole: Whole
     plain: Piece
     piece: Piece
+
+
+def unread(value: dict[str, Any]) -> object:
+    """The reader of what was not asked for.
+
+    Raises:
+        UpstreamError: always.
+    """
+    raise UpstreamError(
+        Reason.UPSTREAM_INVALID_RESPONSE, "The provider's answer is not of the kind asked for."
+    )

@@ -33,7 +33,7 @@ from interlingua_gateway.providers.litellm.plain import (
     converse_text,
     gemini_text,
 )
-from interlingua_gateway.providers.litellm.prepared import Prepared
+from interlingua_gateway.providers.litellm.prepared import Prepared, unread
 
 Json = dict[str, Any]
 
@@ -72,7 +72,7 @@ class Anthropic(AnthropicChatCompletion):  # type: ignore[misc]
                 tool_name_reverse_map=renamed,
             )
 
-        return _request(named, whole, no_piece, no_piece)
+        return _request(named, whole, unread, unread)
 
     async def acompletion_stream_function(self, **named: Any) -> Prepared:
         pieces = AnthropicIterator(
@@ -81,7 +81,7 @@ class Anthropic(AnthropicChatCompletion):  # type: ignore[misc]
             json_mode=named["json_mode"],
             tool_name_reverse_map=named["litellm_params"].get(ANTHROPIC_TOOL_NAME_REVERSE_MAP_KEY),
         )
-        return _request(named, no_whole, anthropic_text, pieces.chunk_parser)
+        return _request(named, unread, anthropic_text, pieces.chunk_parser)
 
 
 class Gemini(VertexLLM):  # type: ignore[misc]
@@ -149,11 +149,11 @@ class Converse(BedrockConverseLLM):  # type: ignore[misc]
                 **{name: named[name] for name in _CONVERSE_READ_WITH},
             )
 
-        return self._made(named, whole, no_piece)
+        return self._made(named, whole, unread)
 
     def async_streaming(self, **named: Any) -> Prepared | None:
         pieces = AWSEventStreamDecoder(model=named["model"], json_mode=named["json_mode"])
-        return self._made(named, no_whole, pieces.converse_chunk_parser)
+        return self._made(named, unread, pieces.converse_chunk_parser)
 
     def _made(self, named: Json, whole: Any, piece: Any) -> Prepared | None:
         if named.get("fake_stream"):
@@ -190,10 +190,10 @@ class Uniform(BaseLLMHTTPHandler):  # type: ignore[misc]
                 **{name: named[name] for name in _READ_WITH},
             )
 
-        return _request(named, whole, no_piece, no_piece)
+        return _request(named, whole, unread, unread)
 
     async def acompletion_stream_function(self, **named: Any) -> Prepared:
-        return _request(named, no_whole, cohere_text, cohere.chunk_of)
+        return _request(named, unread, cohere_text, cohere.chunk_of)
 
 
 _CONVERSE_READ_WITH = (
@@ -208,11 +208,3 @@ _READ_WITH = (
 def _request(named: Json, whole: Any, plain: Any, piece: Any) -> Prepared:
     body = msgspec.json.encode(named["data"])
     return Prepared(named["api_base"], named["headers"], body, whole, plain, piece)
-
-
-def no_piece(value: Json) -> object:
-    raise ValueError("a stream, which was not asked for")
-
-
-def no_whole(value: Json) -> object:
-    raise ValueError("a whole answer to a request for a stream")

@@ -39,6 +39,13 @@ def made_alone(provider: str, account: Mapping[str, object], request: GenerateRe
     )
 
 
+def embeds_alone(provider: str, account: Mapping[str, object]) -> bool:
+    """Whether the house can ask for embeddings itself: those of the OpenAI form, whose vectors
+    litellm makes into objects of one float each, of 50 times the cost of their bytes."""
+    needed, allowed = _KNOWN["openai"]
+    return provider == "openai" and needed <= account.keys() <= allowed
+
+
 def _remote(message: Message) -> bool:
     """Whether a part of `message` has to be fetched."""
     parts: list[Part] = [*message.parts]
