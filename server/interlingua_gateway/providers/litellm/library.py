@@ -77,14 +77,19 @@ class Library:
             Failure: whatever else litellm raised.
         """
         model = str(arguments["model"])
+        kind: Mapping[str, object] = (
+            {"aembedding": True}
+            if embeddings
+            # The second keeps litellm.proxy from being imported.
+            else {"acompletion": True, "_skip_mcp_handler": True}
+        )
         work = partial(
             litellm.embedding if embeddings else litellm.completion,
             litellm_logging_obj=quiet(model, arguments),
             num_retries=0,
             max_retries=0,
             drop_params=False,
-            _skip_mcp_handler=True,  # it would import litellm.proxy
-            **{"aembedding" if embeddings else "acompletion": True},
+            **kind,
             **arguments,
         )
         token = CURRENT.set(exchange)

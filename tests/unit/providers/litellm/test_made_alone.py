@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
-from interlingua_gateway.core.errors import GatewayError
+from interlingua_gateway.core.errors import GatewayError, Reason
+from interlingua_gateway.core.events import TextDelta, Usage
 from interlingua_gateway.core.types import (
     Effort,
+    EmbedInput,
+    EmbedRequest,
     FormatKind,
     GenerateRequest,
     Media,
@@ -28,8 +32,15 @@ from interlingua_gateway.core.types import (
     ToolResult,
 )
 from interlingua_gateway.providers.litellm import LiteLLMProvider
-from interlingua_gateway.providers.litellm.ways import made_alone
-from tests.support.upstream import Upstream, Visit, always, whole
+from interlingua_gateway.providers.litellm.plain import (
+    anthropic_text,
+    cohere_text,
+    converse_text,
+    gemini_text,
+    openai_text,
+)
+from interlingua_gateway.providers.litellm.ways import embeds_alone, made_alone
+from tests.support.upstream import LAST_CHUNK, Upstream, Visit, always, chunk, whole
 from tests.support.wires import ANTHROPIC, BEDROCK, COHERE, GEMINI, OPENAI, Wire
 from tests.unit.providers.litellm.conftest import Make, ask, attempt
 
@@ -168,3 +179,112 @@ async def test_litellm_would_have_sent_the_same(
             seen = [told(visit) for visit in upstream.visits]  # nothing, if both were refused
             assert seen[: len(seen) // 2] == seen[len(seen) // 2 :], name
             assert outcomes[0] == outcomes[1], name
+
+
+async def test_litellm_would_have_asked_for_the_same_embeddings(make: Make) -> None:
+    rows = [
+        {"index": 1, "embedding": [3.0, 4.0], "object": "embedding"},
+        {"index": 0, "embedding": [1.0, 2.0], "object": "embedding"},
+    ]
+    usage = {"prompt_tokens": 2, "total_tokens": 2}
+    body = {"object": "list", "model": "m", "data": rows, "usage": usage}
+    request = EmbedRequest(
+        model="alias", inputs=(EmbedInput(text="a"), EmbedInput(text="b")), dimensions=2, user="u"
+    )
+    async with Upstream(always(whole(json.dumps(body).encode()))) as upstream:
+        params = {"api_base": upstream.url, **OPENAI.params}
+        assert embeds_alone("openai", params)
+        assert not embeds_alone("openai", params | THROUGH)
+        alone = await make(**params).open(attempt("openai/text-embedding-3-small", request))
+        through = make(**params, **THROUGH)
+        await through.open(attempt("openai/text-embedding-3-small", request))
+        made, sent = map(told, upstream.visits)
+    *_, asked = made
+    assert isinstance(asked, dict)
+    assert asked.pop("encoding_format") == "base64"  # which litellm leaves at lists of numbers
+    assert made == sent
+    answer = await alone.collect()
+    assert [vector.data.hex() for vector in answer.vectors] == [
+        "0000803f00000040",
+        "0000404000008040",
+    ]
+    assert answer.usage == Usage(input_tokens=2)
+    assert alone.start.upstream_model == "m"
+
+
+def test_what_litellm_has_to_fetch_or_to_decide_is_its_own() -> None:
+    key = {"api_key": "k", "api_base": "http://localhost"}
+    aws = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key", "aws_region_name"), "x")
+    assert made_alone("anthropic", key, ask())
+    assert made_alone("bedrock", aws, ask())
+    assert not made_alone("anthropic", {}, ask())  # a key of the environment, or a federation's
+    assert not made_alone("anthropic", key | {"extra_headers": {}}, ask())
+    assert not made_alone("bedrock", aws | {"aws_role_name": "r"}, ask())
+    assert not made_alone("openai", {"api_key": "k"}, ask())
+    assert not made_alone("vertex_ai", key, ask())
+    picture = Media(kind=MediaKind.IMAGE, mime_type="image/png", uri="https://example.org/p.png")
+    result = ToolResult(tool_call_id="t", content=(picture,))
+    for part in (picture, result):
+        seen = Message(role=Role.USER, parts=(part,))
+        assert not made_alone("anthropic", key, GenerateRequest(model="alias", messages=(seen,)))
+
+
+async def test_pieces_that_come_together_go_on_together(make: Make) -> None:
+    for wire in (ANTHROPIC, GEMINI, COHERE, BEDROCK, OPENAI):
+        together = wire.head + chunk(b"".join(wire.pieces)) + LAST_CHUNK
+        async with Upstream(always(together)) as upstream:
+            provider = make(api_base=upstream.url, **wire.params)
+            reply = await provider.open(attempt(wire.model, streaming=True))
+            first = await anext(aiter(reply))
+        said = [event.text for event in first if isinstance(event, TextDelta)]
+        assert said == ["Hello ", "there"], wire.name
+
+
+async def test_what_came_before_a_fault_is_passed_on(make: Make) -> None:
+    for wire in (ANTHROPIC, COHERE, OPENAI):
+        broken = b"".join(wire.pieces[: wire.unfinished]) + b"data: {broken\n\n"
+        async with Upstream(always(wire.head + chunk(broken) + LAST_CHUNK)) as upstream:
+            provider = make(api_base=upstream.url, **wire.params)
+            reply = await provider.open(attempt(wire.model, streaming=True))
+            batches = aiter(reply)
+            first = await anext(batches)
+            with pytest.raises(GatewayError) as caught:
+                await anext(batches)
+        assert "".join(event.text for event in first if isinstance(event, TextDelta)) == (
+            "Hello there"
+        )
+        assert caught.value.reason is Reason.UPSTREAM_INVALID_RESPONSE
+
+
+@pytest.mark.parametrize(
+    ("read", "value"),
+    [
+        (openai_text, {"choices": [{"index": 0, "delta": {"content": "a", "refusal": "b"}}]}),
+        (openai_text, {"choices": [{"index": 0, "delta": {"content": "a"}}] * 2}),
+        (openai_text, {"choices": [{"index": 0, "delta": {"content": "a"}, "logprobs": {}}]}),
+        (openai_text, {"choices": [{"index": 0, "delta": {"content": "a"}}], "error": {}}),
+        (openai_text, {"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}),
+        (anthropic_text, {"type": "content_block_delta", "delta": {"type": "thinking_delta"}}),
+        (anthropic_text, {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}),
+        (converse_text, {"delta": {"toolUse": {"input": "{}"}}, "contentBlockIndex": 0}),
+        (converse_text, {"delta": {"text": ""}, "contentBlockIndex": 0}),
+        (cohere_text, {"type": "content-delta", "delta": None}),
+        (
+            cohere_text,
+            {"type": "content-delta", "delta": {"message": {"content": {"thinking": ""}}}},
+        ),
+        (gemini_text, {"candidates": [{"content": {"parts": [{"text": "a", "thought": True}]}}]}),
+        (gemini_text, {"candidates": [{"content": {"parts": []}, "finishReason": "STOP"}]}),
+        (
+            gemini_text,
+            {
+                "candidates": [{"content": {"parts": [{"text": "a"}]}}],
+                "usageMetadata": {"promptTokenCount": 1, "totalTokenCount": 9},
+            },
+        ),
+    ],
+)
+def test_what_is_more_than_text_is_left_to_litellm(
+    read: Callable[[dict[str, object]], object], value: dict[str, object]
+) -> None:
+    assert read(value) is None
