@@ -90,7 +90,7 @@ def _install_portkey() -> None:
 
 
 def _gateway(
-    provider: Mapping[str, object] | None, model: str = "mock"
+    provider: Mapping[str, object] | None, model: str = "mock", path: str = "/v1"
 ) -> Callable[[Place], list[str]]:
     """`interlingua serve` with one provider at the mock upstream, or with the embedded model."""
 
@@ -105,23 +105,28 @@ def _gateway(
             "data_dir": str(place.folder),
         }
         if provider is not None:
-            account = {**provider, "base_url": place.upstream + "/v1", "api_key": "env:BENCH_KEY"}
+            account = {**provider, "base_url": place.upstream + path, "api_key": "env:BENCH_KEY"}
             target = {"provider": "upstream", "model": model}
             config["providers"] = {"upstream": {**account, "max_connections": 4096}}
             config["models"] = [{"name": "mock", "targets": [target]}]
-        path = place.write("interlingua.yaml", json.dumps(config))  # JSON is YAML
-        return [sys.executable, "-c", COMMAND, "serve", "--config", path]
+        file = place.write("interlingua.yaml", json.dumps(config))  # JSON is YAML
+        return [sys.executable, "-c", COMMAND, "serve", "--config", file]
 
     return argv
 
 
-def _litellm_proxy(place: Place) -> list[str]:
-    parameters = {"model": "openai/mock", "api_base": place.upstream + "/v1", "api_key": KEY}
-    config = {"model_list": [{"model_name": "mock", "litellm_params": parameters}]}
-    path = place.write("litellm.yaml", json.dumps(config))
-    command = str(PEERS / "litellm" / "bin" / "litellm")
-    at = ["--host", "127.0.0.1", "--port", str(place.port)]
-    return [command, "--config", path, *at, "--telemetry", "False"]
+def _litellm_proxy(model: str, path: str) -> Callable[[Place], list[str]]:
+    """LiteLLM's proxy with one model at the mock upstream."""
+
+    def argv(place: Place) -> list[str]:
+        parameters = {"model": model, "api_base": place.upstream + path, "api_key": KEY}
+        config = {"model_list": [{"model_name": "mock", "litellm_params": parameters}]}
+        file = place.write("litellm.yaml", json.dumps(config))
+        command = str(PEERS / "litellm" / "bin" / "litellm")
+        at = ["--host", "127.0.0.1", "--port", str(place.port)]
+        return [command, "--config", file, *at, "--telemetry", "False"]
+
+    return argv
 
 
 def _portkey(place: Place) -> list[str]:
@@ -168,6 +173,25 @@ SUBJECTS = (
         environment=OURS,
     ),
     Subject(
+        "ours-anthropic",
+        "Interlingua, Anthropic through litellm",
+        "grpc",
+        _gateway({"kind": "litellm"}, "anthropic/claude-sonnet-4-20250514", ""),
+        environment=OURS,
+        scenarios=LOADED - {"embed"},
+    ),
+    Subject(
+        "litellm-anthropic",
+        "LiteLLM proxy 1.106.2, Anthropic",
+        "http",
+        _litellm_proxy("anthropic/claude-sonnet-4-20250514", ""),
+        ready="/health/liveliness",
+        environment={"LITELLM_MASTER_KEY": KEY, "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+        headers=_bearer,
+        install=_in_venv("litellm", LITELLM),
+        scenarios=frozenset({"unary", "burst"}),
+    ),
+    Subject(
         "ours-local",
         "Interlingua, embedded model",
         "grpc",
@@ -179,7 +203,7 @@ SUBJECTS = (
         "litellm",
         "LiteLLM proxy 1.106.2",
         "http",
-        _litellm_proxy,
+        _litellm_proxy("openai/mock", "/v1"),
         ready="/health/liveliness",
         environment={"LITELLM_MASTER_KEY": KEY, "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
         headers=_bearer,

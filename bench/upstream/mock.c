@@ -6,7 +6,8 @@
  *               from token to token, because some gateways end a stream that repeats itself
  *   #pace=MS    a streamed token every MS milliseconds; absent or 0: as fast as the reader reads
  *   #embed=NxD  an embedding answer of N vectors of D dimensions (default 1x8)
- * POST .../chat/completions (whole, or SSE where the body says "stream": true),
+ * POST .../chat/completions and Anthropic's .../v1/messages (whole, or SSE where the body says
+ * "stream": true),
  * POST .../embeddings ("encoding_format": "base64" honoured), GET .../models, GET /stats.
  * Listens on 127.0.0.1 and prints the port that the kernel chose.
  */
@@ -39,15 +40,15 @@ struct connection {
     long tokens, owed, later; /* of this answer; to send now; not yet released by the clock */
     long sent;
     int pace_ms;
-    bool usage;
+    bool usage, messages;     /* counts the tokens at the end; speaks Anthropic's Messages */
     struct connection *next, **link; /* place in the timer wheel; link is NULL outside it */
 };
 
 static int poller;
 static struct connection *wheel[WHEEL_MS];
 static long tick, waiting, open_connections, requests;
-static char *token_block, *embedding, *embedding_key;
-static size_t token_len, embedding_len;
+static char *token_blocks[2], *embedding, *embedding_key; /* OpenAI's and Anthropic's tokens */
+static size_t token_lens[2], embedding_len;
 
 static const char STREAM_HEAD[] =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
@@ -60,6 +61,16 @@ static const char STREAM_HEAD[] =
 static const char ROLE[] = EVENT("{\"role\":\"assistant\",\"content\":\"\"}", "null");
 static const char TOKEN[] = EVENT("{\"content\":\" lorem%c\"}", "null");
 static const char FINISH[] = EVENT("{}", "\"stop\"");
+#define NAMED(name, rest) "event: " name "\ndata: {\"type\":\"" name "\"" rest "}\n\n"
+static const char MESSAGE[] =
+    NAMED("message_start", ",\"message\":{\"id\":\"msg_bench\",\"type\":\"message\","
+          "\"role\":\"assistant\",\"model\":\"mock\",\"content\":[],\"stop_reason\":null,"
+          "\"stop_sequence\":null,\"usage\":{\"input_tokens\":12,\"output_tokens\":1}}")
+    NAMED("content_block_start",
+          ",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}");
+static const char PIECE[] =
+    NAMED("content_block_delta",
+          ",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\" lorem%c\"}");
 static const char DONE[] = "data: [DONE]\n\n";
 
 static void *checked(void *p) {
@@ -142,35 +153,56 @@ static void answer_whole(struct connection *c) {
     free(body);
 }
 
+static void answer_message(struct connection *c) {
+    char *body = checked(malloc(c->tokens * 7 + 1024)), *p = body;
+    p += sprintf(p, "{\"id\":\"msg_bench\",\"type\":\"message\",\"role\":\"assistant\","
+                 "\"model\":\"mock\",\"content\":[{\"type\":\"text\",\"text\":\"");
+    for (long i = 0; i < c->tokens; i++) p += sprintf(p, " lorem%c", (char)('a' + i % LETTERS));
+    p += sprintf(p, "\"}],\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"usage\":"
+                 "{\"input_tokens\":12,\"output_tokens\":%ld}}", c->tokens);
+    make_own(c, "application/json", body, p - body);
+    free(body);
+}
+
 static void begin_stream(struct connection *c) {
     c->pace_ms = directive(c, "#pace=", 0) % WHEEL_MS;
     c->owed = c->pace_ms ? 1 : c->tokens;
     c->later = c->tokens - c->owed;
     c->sent = 0;
     c->usage = says(c, "\"include_usage\"", "true");
-    static char head[sizeof STREAM_HEAD + sizeof ROLE + 16];
-    static size_t head_len;
-    if (!head_len) {
-        head_len = sprintf(head, "%s", STREAM_HEAD);
-        head_len += http_chunk(head + head_len, ROLE);
+    static char heads[2][sizeof STREAM_HEAD + sizeof MESSAGE + 16];
+    static size_t head_lens[2];
+    char *head = heads[c->messages];
+    size_t *head_len = &head_lens[c->messages];
+    if (!*head_len) {
+        *head_len = sprintf(head, "%s", STREAM_HEAD);
+        *head_len += http_chunk(head + *head_len, c->messages ? MESSAGE : ROLE);
     }
     c->out = head;
-    c->out_len = head_len;
+    c->out_len = *head_len;
     c->state = STREAM;
     if (c->later) enter_wheel(c);
 }
 
 static void end_stream(struct connection *c) {
     char usage[512], *p = c->own = checked(realloc(c->own, 2048));
-    p += http_chunk(p, FINISH);
-    if (c->usage) {
-        sprintf(usage, "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\","
-                "\"created\":1700000000,\"model\":\"mock\",\"choices\":[],\"usage\":{"
-                "\"prompt_tokens\":12,\"completion_tokens\":%ld,\"total_tokens\":%ld}}\n\n",
-                c->tokens, c->tokens + 12);
+    if (c->messages) {
+        sprintf(usage, NAMED("content_block_stop", ",\"index\":0")
+                NAMED("message_delta", ",\"delta\":{\"stop_reason\":\"end_turn\","
+                      "\"stop_sequence\":null},\"usage\":{\"output_tokens\":%ld}")
+                NAMED("message_stop", ""), c->tokens);
         p += http_chunk(p, usage);
+    } else {
+        p += http_chunk(p, FINISH);
+        if (c->usage) {
+            sprintf(usage, "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\","
+                    "\"created\":1700000000,\"model\":\"mock\",\"choices\":[],\"usage\":{"
+                    "\"prompt_tokens\":12,\"completion_tokens\":%ld,\"total_tokens\":%ld}}\n\n",
+                    c->tokens, c->tokens + 12);
+            p += http_chunk(p, usage);
+        }
+        p += http_chunk(p, DONE);
     }
-    p += http_chunk(p, DONE);
     p = stpcpy(p, "0\r\n\r\n");
     c->out = c->own;
     c->out_len = p - c->own;
@@ -232,10 +264,12 @@ static void answer(struct connection *c) {
     requests++;
     char *line_end = memchr(c->in, '\r', c->in_len);
     size_t line = line_end ? (size_t)(line_end - c->in) : 0;
-    if (memmem(c->in, line, "/chat/completions", 17)) {
+    c->messages = memmem(c->in, line, "/v1/messages", 12) != NULL;
+    if (c->messages || memmem(c->in, line, "/chat/completions", 17)) {
         c->tokens = directive(c, "#tokens=", 16);
         if (c->tokens < 1 || c->tokens > 1 << 20) c->tokens = 16;
         if (says(c, "\"stream\"", "true")) begin_stream(c);
+        else if (c->messages) answer_message(c);
         else answer_whole(c);
     } else if (memmem(c->in, line, "/embeddings", 11)) {
         answer_embedding(c);
@@ -262,8 +296,9 @@ static bool pump(struct connection *c) {
         if (c->state == STREAM && c->owed) {
             long n = c->owed < TOKENS_PER_WRITE ? c->owed : TOKENS_PER_WRITE;
             c->owed -= n;
-            c->out = token_block + c->sent % LETTERS * token_len;
-            c->out_len = n * token_len;
+            size_t length = token_lens[c->messages];
+            c->out = token_blocks[c->messages] + c->sent % LETTERS * length;
+            c->out_len = n * length;
             c->sent += n;
         } else if (c->state == STREAM && !c->later) {
             end_stream(c);
@@ -339,13 +374,16 @@ static void run_clock(void) {
     }
 }
 
-static void make_token_block(void) {
-    char event[sizeof TOKEN];
-    token_block = checked(malloc((LETTERS + TOKENS_PER_WRITE) * (sizeof TOKEN + 16)));
+static void make_token_block(const char *token, size_t size, bool messages) {
+    char event[sizeof PIECE + sizeof TOKEN], *block;
+    size_t length = 0;
+    block = checked(malloc((LETTERS + TOKENS_PER_WRITE) * (size + 16)));
     for (int i = 0; i < LETTERS + TOKENS_PER_WRITE; i++) {
-        sprintf(event, TOKEN, 'a' + i % LETTERS);
-        token_len = http_chunk(token_block + i * token_len, event);
+        sprintf(event, token, 'a' + i % LETTERS);
+        length = http_chunk(block + i * length, event);
     }
+    token_blocks[messages] = block;
+    token_lens[messages] = length;
 }
 
 int main(void) {
@@ -354,7 +392,8 @@ int main(void) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
     signal(SIGPIPE, SIG_IGN);
-    make_token_block();
+    make_token_block(TOKEN, sizeof TOKEN, false);
+    make_token_block(PIECE, sizeof PIECE, true);
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;

@@ -27,6 +27,7 @@ from interlingua_gateway.core.types import Media, MediaKind
 from interlingua_gateway.providers.litellm.fields import field, items, text, whole
 from interlingua_gateway.providers.litellm.finishes import finish_of
 from interlingua_gateway.providers.litellm.marks import Marks
+from interlingua_gateway.providers.litellm.plain import Counted
 
 _AUDIO_TYPES: Mapping[str, str] = {
     "mp3": "audio/mpeg",
@@ -83,8 +84,17 @@ class Decoder:
         return events
 
     def chunk(self, chunk: object) -> list[AnswerEvent]:
-        """The events of one chunk of a stream; none for chunks that only prepare others."""
+        """The events of one chunk of a stream, which may be a piece of text as it is; none for
+        chunks that only prepare others."""
+        if type(chunk) is TextDelta:
+            self._seen.add(chunk.index)
+            return [chunk]
         events: list[AnswerEvent] = []
+        if type(chunk) is Counted:
+            self._seen.add(chunk.piece.index)
+            events.append(chunk.piece)
+            self._grown(events, chunk.usage)
+            return events
         if isinstance(chunk, dict) and "choices" not in chunk:
             self._generic(events, chunk)
         else:
@@ -189,6 +199,9 @@ class Decoder:
             usage = msgspec.structs.replace(usage, reasoning_tokens=0)
         if tier := text(owner, "service_tier") or text(counted, "service_tier"):
             usage = msgspec.structs.replace(usage, service_tier=tier.lower())
+        self._grown(events, usage)
+
+    def _grown(self, events: list[AnswerEvent], usage: Usage) -> None:
         before = self._usage
         larger = {
             name: max(getattr(before, name), getattr(usage, name))

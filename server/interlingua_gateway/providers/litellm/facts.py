@@ -37,9 +37,11 @@ _TASKS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """A model as litellm knows it: its provider there, and the OpenAI parameters that it takes
-    (None where litellm has no list, and passes on what it is given)."""
+    """A model as litellm knows it: its name without the provider, its provider there, and the
+    OpenAI parameters that it takes (None where litellm has no list, and passes on what it is
+    given)."""
 
+    name: str
     provider: str
     chat: frozenset[str] | None
     embeddings: frozenset[str] | None

@@ -151,13 +151,15 @@ class Watch:
     """Cuts an answer's bytes into JSON texts and notes their marks, without keeping them.
 
     `done` is set by `[DONE]`, which is not passed on: litellm takes it for a finish, and the OpenAI
-    library leaves its iterators open there.
+    library leaves its iterators open there. `values`, if it is given, gets every JSON value that
+    tells of no error.
     """
 
-    __slots__ = ("_event", "_framing", "_open", "_tail", "done", "marks")
+    __slots__ = ("_event", "_framing", "_open", "_tail", "_values", "done", "marks")
 
-    def __init__(self, framing: Framing, marks: Marks) -> None:
+    def __init__(self, framing: Framing, marks: Marks, values: list[object] | None = None) -> None:
         self.marks = marks
+        self._values = values
         self.done = False
         self._framing = framing
         self._tail = b""
@@ -243,7 +245,10 @@ class Watch:
             value = msgspec.json.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return _invalid("A part of the provider's answer is not valid JSON.")
-        return self.marks.take(value)
+        fault = self.marks.take(value)
+        if fault is None and self._values is not None:
+            self._values.append(value)
+        return fault
 
 
 def _invalid(message: str) -> UpstreamError:

@@ -10,22 +10,28 @@ from typing import TYPE_CHECKING
 from interlingua_gateway.core.call import Attempt
 from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.core.errors import GatewayError
-from interlingua_gateway.core.events import AnswerEvent, Batch, TokenCount, UsageUpdate
+from interlingua_gateway.core.events import Batch, TokenCount
 from interlingua_gateway.core.redact import Redactor
 from interlingua_gateway.core.reply import Reply, Start
 from interlingua_gateway.core.types import CountRequest, EmbedRequest, GenerateRequest
+from interlingua_gateway.providers.litellm.direct import Direct, Pieces
+from interlingua_gateway.providers.litellm.embedding import embeddings_in, embeddings_of
 from interlingua_gateway.providers.litellm.events import Decoder
 from interlingua_gateway.providers.litellm.exchange import Exchange
 from interlingua_gateway.providers.litellm.facts import Facts
 from interlingua_gateway.providers.litellm.failure import Judge
 from interlingua_gateway.providers.litellm.marks import Marks
 from interlingua_gateway.providers.litellm.messages import Json
+from interlingua_gateway.providers.litellm.prepared import Ask
 from interlingua_gateway.providers.litellm.request import (
     body_options,
     chat_arguments,
     embed_arguments,
 )
+from interlingua_gateway.providers.litellm.source import Source
 from interlingua_gateway.providers.litellm.vectors import vectors_of
+from interlingua_gateway.providers.litellm.ways import embeds_alone, made_alone
+from interlingua_gateway.providers.openai.failures import Failures
 from interlingua_gateway.providers.transport.messages import Transport
 
 if TYPE_CHECKING:
@@ -64,6 +70,7 @@ class LiteLLMProvider:
         self._name = name
         self._params = dict(params)
         self._judge = Judge(redactor, clock)
+        self._failures = Failures(redactor)
         self._transport = transport
         self._load = partial(_load, environment)
         self._library: Library | None = None
@@ -131,32 +138,60 @@ class LiteLLMProvider:
         total_s = target.timeouts.total_s
         return {**self._params, **made, "model": target.model, "timeout": total_s}
 
+    def _ask(self, attempt: Attempt, facts: Facts, made: Json) -> Ask:
+        timeout_s = attempt.target.timeouts.total_s
+        return Ask(facts.name, facts.provider, self._params, made, timeout_s)
+
     async def _generate(
         self, library: Library, request: GenerateRequest, exchange: Exchange
     ) -> Reply:
         attempt = exchange.attempt
         facts = self._facts(attempt.target.model)
         exchange.options = body_options(request, facts, attempt)
-        made = self._arguments(attempt, chat_arguments(request, facts, attempt))
-        answer = await library.call(exchange, made)
+        made = chat_arguments(request, facts, attempt)
+        answer, answers = await self._answer(library, request, facts, exchange, made)
         audio_format = request.audio.format if request.audio is not None else ""
         decoder = Decoder(exchange.marks, _wanted(made), audio_format)
-        answers = library.stream(answer)
         if answers is None:
             batch: Batch = decoder.response(answer)
             exchange.finish()
             return Reply(_start(attempt, exchange.marks), batch)
-        source = _Source(answers, decoder, exchange, self._judge)
+        source = Source(answers, decoder, exchange, self._judge)
         batch = await source.first()
         return Reply(_start(attempt, exchange.marks), batch, source)
+
+    async def _answer(
+        self,
+        library: Library,
+        request: GenerateRequest,
+        facts: Facts,
+        exchange: Exchange,
+        made: Json,
+    ) -> tuple[object, Answers | Pieces | None]:
+        """litellm's response, or the chunks of one."""
+        attempt = exchange.attempt
+        if made_alone(facts.provider, self._params, request):
+            ask = self._ask(attempt, facts, made)
+            if (prepared := await library.prepare(ask)) is not None:
+                direct = Direct(library, ask, prepared, exchange)
+                answer = await direct.read(await direct.send())
+                return (None, answer) if isinstance(answer, Pieces) else (answer, None)
+        answer = await library.call(exchange, self._arguments(attempt, made))
+        return answer, library.stream(answer)
 
     async def _embed(self, library: Library, request: EmbedRequest, exchange: Exchange) -> Reply:
         attempt = exchange.attempt
         facts = self._facts(attempt.target.model)
         exchange.options = body_options(request, facts, attempt)
-        made = self._arguments(attempt, embed_arguments(request, facts, attempt))
-        answer = await library.call(exchange, made, embeddings=True)
-        batch = vectors_of(answer, request)
+        made = embed_arguments(request, facts, attempt)
+        batch: Batch
+        if embeds_alone(facts.provider, self._params):
+            ask = self._ask(attempt, facts, made)
+            response = await Direct(library, ask, embeddings_of(ask), exchange).send()
+            batch = await embeddings_in(response, exchange, request, self._failures)
+        else:
+            made = self._arguments(attempt, made)
+            batch = vectors_of(await library.call(exchange, made, embeddings=True), request)
         exchange.finish()
         return Reply(_start(attempt, exchange.marks), batch)
 
@@ -166,61 +201,6 @@ class LiteLLMProvider:
         made = chat_arguments(request, self._facts(model), attempt)
         tokens = await asyncio.to_thread(library.count, model, made["messages"], made.get("tools"))
         return Reply(_start(attempt, exchange.marks), (TokenCount(tokens, estimated=True),))
-
-
-class _Source:
-    """The rest of a streamed answer."""
-
-    __slots__ = ("_answers", "_decoder", "_ended", "_exchange", "_judge")
-
-    def __init__(
-        self, answers: Answers, decoder: Decoder, exchange: Exchange, judge: Judge
-    ) -> None:
-        self._answers = answers
-        self._decoder = decoder
-        self._exchange = exchange
-        self._judge = judge
-        self._ended = False
-
-    async def first(self) -> Batch:
-        """The batch with the first event that is more than a count of the input's tokens."""
-        held: list[AnswerEvent] = []
-        while (batch := await self.next()) is not None:
-            held.extend(batch)
-            if not all(isinstance(event, UsageUpdate) for event in batch):
-                break
-        return held
-
-    async def next(self) -> Batch | None:
-        """The events of the next chunk that has any, or None at the true end.
-
-        Raises:
-            GatewayError: the answer broke off; nothing more comes.
-        """
-        if self._ended:
-            return None
-        try:
-            while (chunk := await self._answers.next()) is not None:
-                if events := self._decoder.chunk(chunk):
-                    return events
-            if self._exchange.fault is not None:
-                raise self._exchange.fault
-            events = self._decoder.end()
-            self._exchange.finish()
-        except GatewayError as error:
-            await self.aclose()
-            raise self._judge.final(error, self._exchange) from None
-        except BaseException:
-            await self.aclose()
-            raise
-        await self.aclose()
-        return events or None
-
-    async def aclose(self) -> None:
-        """End the upstream at once; safe to call twice and after the end."""
-        self._ended = True
-        self._exchange.close()
-        await self._answers.aclose()
 
 
 def _wanted(arguments: Json) -> int:

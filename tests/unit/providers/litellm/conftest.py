@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -30,7 +31,7 @@ async def make() -> AsyncIterator[Make]:
             params=params,
             redactor=Redactor(SECRETS),
             clock=clock,
-            environment={},
+            environment=os.environ,
             transport=HttpClient(clock=clock),
         )
         made.append(provider)
