@@ -133,12 +133,15 @@ class GrpcServer:
             self._server.add_generic_rpc_handlers(
                 (grpc.method_handlers_generic_handler(service.full_name, handlers),)
             )
+        self._add_standard_services()
+
+    def _add_standard_services(self) -> None:
         add_standard_services(
             self._server,
             self._health,
             [service.full_name for service in SERVICES],
-            with_reflection=options.reflection,
-            with_channelz=options.channelz,
+            with_reflection=self._options.reflection,
+            with_channelz=self._options.channelz,
         )
 
     async def start(self) -> None:
