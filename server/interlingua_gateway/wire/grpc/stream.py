@@ -79,10 +79,10 @@ class StreamWriter:
         text = pieces[0] if len(pieces) == 1 else "".join(pieces)
         return self._send(Message(candidate_index=index, text_delta=text))
 
-    def _send(self, message: generate_pb2.StreamGenerateResponse) -> Awaitable[None]:
+    async def _send(self, message: generate_pb2.StreamGenerateResponse) -> None:
         message.sequence = self.sent
+        await self._write(message.SerializeToString())
         self.sent += 1
-        return self._write(message.SerializeToString())
 
 
 def _message(event: AnswerEvent) -> generate_pb2.StreamGenerateResponse | None:
