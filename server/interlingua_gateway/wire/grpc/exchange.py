@@ -19,7 +19,7 @@ ROUNDING_SHARE: Final = 0.01
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _TRACE_KEYS: Final = ("traceparent", "tracestate")
-_CREDENTIAL_KEYS: Final = ("authorization", "x-api-key")
+_READ_KEYS: Final = frozenset({*_TRACE_KEYS, "authorization", "x-api-key"})
 _BEARER: Final = "bearer "
 TRACESTATE_LIMIT: Final = 512
 
@@ -61,8 +61,8 @@ class Exchange:
             remaining_s = default_deadline_s
         self.deadline = None if remaining_s is None else self.started + _usable(remaining_s)
         metadata = _texts(context)
-        self.trace = trace_context(metadata)
-        self.tokens = credentials_in(metadata)
+        self.trace = trace_context(metadata) if metadata else {}
+        self.tokens = credentials_in(metadata) if metadata else ()
         self.identity: Identity = NOBODY
         self.subject = ""
         self._context = context
@@ -96,11 +96,7 @@ def _usable(remaining_s: float) -> float:
 def _texts(context: Context) -> Sequence[tuple[str, str]]:
     """The entries of the metadata that the gateway reads, in their order."""
     metadata = context.invocation_metadata() or ()
-    return [
-        (str(key), str(value))
-        for key, value in metadata
-        if key in _TRACE_KEYS or key in _CREDENTIAL_KEYS
-    ]
+    return [(str(key), str(value)) for key, value in metadata if key in _READ_KEYS]
 
 
 def trace_context(metadata: Iterable[tuple[str, str]]) -> Mapping[str, str]:
