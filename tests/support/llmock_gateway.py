@@ -190,6 +190,7 @@ async def faulty(llmock_url: str, raw: Raw, directory: Path) -> AsyncIterator[Fa
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler):
                 handler.setStream(log)
+        await gateway.built.tasks.joined()  # the library is loaded
         made = Faulty(gateway, int(llmock_url.rpartition(":")[2]), raw, log)
         for subject in SUBJECTS:
             assert (await made.call(alias(subject), streaming=False)).failure is None
