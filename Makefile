@@ -5,9 +5,13 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Where bytecode is not kept, each of the many processes of the tests compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 TEST_ARGS ?=
+# Two processes; each takes one file after the other, for the tests of a file share what they start.
+TEST_WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
 IMAGE ?= interlingua-gateway
 LANGUAGES ?=
@@ -34,7 +38,7 @@ run: .venv/.ready ## start the gateway with the embedded model and stream a firs
 	@exec $(BIN)/interlingua demo
 
 test: .venv/.ready .cache/recordings/.ready ## run the tests (TEST_ARGS='-k name')
-	@$(BIN)/python -m pytest $(TEST_ARGS)
+	@$(BIN)/python -m pytest $(TEST_WORKERS) $(TEST_ARGS)
 
 test-clients: .venv/.ready .venv-gen/.ready ## check the clients of all languages (LANGUAGES='go java')
 	@$(BIN)/python clients/conformance/check.py $(LANGUAGES)

@@ -7,6 +7,7 @@ each fault. An exemption is a row of a table here, with its reason, and nothing 
 import ast
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 
 Rule = Callable[[str, str], Iterator[str]]
 
@@ -63,6 +64,12 @@ _STREAM = re.compile(r"(^|_)stream(s|ed|ing)?$")
 _NOQA = re.compile(r"#\s*(?:ruff:\s*)?noqa\b(?P<codes>:[\s\w,]*)?")
 
 
+@cache
+def parsed(source: str) -> ast.Module:
+    """Every rule reads the same modules."""
+    return ast.parse(source)
+
+
 def module_length(path: str, source: str) -> Iterator[str]:
     lines = source.count("\n")
     if lines > MODULE_LINES:
@@ -70,7 +77,7 @@ def module_length(path: str, source: str) -> Iterator[str]:
 
 
 def function_length(path: str, source: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, _Function) and node.body:
             body = node.body[1:] if ast.get_docstring(node) is not None else node.body
             lines = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
@@ -81,7 +88,7 @@ def function_length(path: str, source: str) -> Iterator[str]:
 def any_in_its_place(path: str, source: str) -> Iterator[str]:
     if path.startswith(ANY):
         return
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         imported = (
             isinstance(node, ast.ImportFrom)
             and node.module in _TYPING
@@ -93,19 +100,19 @@ def any_in_its_place(path: str, source: str) -> Iterator[str]:
 
 def no_mutable_module_state(path: str, source: str) -> Iterator[str]:
     """A filled table under an upper-case name is a constant, and constants are never changed."""
-    for node in ast.parse(source).body:
+    for node in parsed(source).body:
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         if value is None or _target(node) == "__all__" or not _is_mutable(value):
             continue
         if not _target(node).isupper() or _is_empty(value):
             yield f"{path}:{node.lineno}: mutable module state"
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if _changed(node).isupper():
             yield f"{path}:{node.lineno}: changes the constant {_changed(node)}"
 
 
 def no_import_time_io(path: str, source: str) -> Iterator[str]:
-    for statement in ast.parse(source).body:
+    for statement in parsed(source).body:
         for node in _own_nodes(statement):
             if isinstance(node, ast.Call) and _own_name(node.func) in _IO_CALLS:
                 yield f"{path}:{node.lineno}: import-time I/O"
@@ -113,7 +120,7 @@ def no_import_time_io(path: str, source: str) -> Iterator[str]:
 
 def raises_gateway_errors(path: str, source: str) -> Iterator[str]:
     """ValueError and TypeError are left out: by them a function refuses what it was handed."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Raise) and node.exc is not None:
             raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
             name = _own_name(raised)
@@ -124,7 +131,7 @@ def raises_gateway_errors(path: str, source: str) -> Iterator[str]:
 def tasks_have_an_owner(path: str, source: str) -> Iterator[str]:
     if path == "core/clock.py":
         return
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Attribute) and node.attr in {"create_task", "ensure_future"}:
             yield f"{path}:{node.lineno}: a task that core/clock.py did not start"
 
@@ -132,7 +139,7 @@ def tasks_have_an_owner(path: str, source: str) -> Iterator[str]:
 def no_yield_in_policies(path: str, source: str) -> Iterator[str]:
     if not path.startswith(("policies/", "route/")):
         return
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Yield | ast.YieldFrom):
             yield f"{path}:{node.lineno}: yield"
 
@@ -140,7 +147,7 @@ def no_yield_in_policies(path: str, source: str) -> Iterator[str]:
 def no_test_for_streaming(path: str, source: str) -> Iterator[str]:
     if not path.startswith(("policies/", "route/")):
         return
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         for test in _tests(node):
             names = (_own_name(part) for part in ast.walk(test))
             if any(_STREAM.search(name) for name in names):
@@ -149,7 +156,7 @@ def no_test_for_streaming(path: str, source: str) -> Iterator[str]:
 
 def no_yield_inside_scopes(path: str, source: str) -> Iterator[str]:
     """PEP 789: a generator that is suspended inside a timeout cancels its reader instead."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if not isinstance(node, ast.With | ast.AsyncWith):
             continue
         calls = [item.context_expr for item in node.items]
@@ -163,7 +170,7 @@ def no_yield_inside_scopes(path: str, source: str) -> Iterator[str]:
 def names_say_something(path: str, source: str) -> Iterator[str]:
     if _NAMES & set(path.removesuffix(".py").split("/")):
         yield f"{path}: a name that says nothing"
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, _Function) and node.args.kwarg and node.args.kwarg.arg == "kwargs":
             yield f"{path}:{node.lineno}: {node.name} takes a kwargs bag"
 

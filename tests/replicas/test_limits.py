@@ -223,7 +223,7 @@ async def test_queues_share_a_limit(tmp_path: Path) -> None:
     """Each gateway has a queue of its own before one limit: all calls are served, at its rate."""
     rule = {"name": "all", "models": ["requests"], "requests_per_minute": 12_000}
     limits = {"rules": [rule | {"burst_requests": 100}], "queue": {"max_waiting": CALLERS}}
-    with cluster(tmp_path, PROCESSES, limits) as made:
+    with cluster(tmp_path, 2, limits) as made:
         async with made.callers() as gateways:
             tally = await gateways.crowd(3, _asked("requests", "hello", 5))
     print(tally)
