@@ -24,6 +24,7 @@ from interlingua_gateway.config.tree import Config
 from interlingua_gateway.core.clock import Clock, SystemClock
 
 Tree = Mapping[str, object]
+FILE = "interlingua.yaml"
 
 
 class Running:
@@ -91,7 +92,7 @@ def configuration(tree: Tree, directory: Path, environment: Mapping[str, str] = 
             **tree.get("server", {}),
         },
     }
-    file = directory / "interlingua.yaml"
+    file = directory / FILE
     file.write_text(yaml.safe_dump(whole))
     return load(file, environment).config
 
@@ -107,7 +108,11 @@ async def running(
     config = configuration(tree, directory, environment)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    built = build(config, clock or SystemClock(), process_environment())
+
+    def read() -> Config:
+        return load(directory / FILE, environment).config
+
+    built = build(config, clock or SystemClock(), process_environment(), read)
     log = StringIO()
     root.handlers[0].setStream(log)
     try:

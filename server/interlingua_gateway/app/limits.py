@@ -49,6 +49,15 @@ class LimitPolicies:
             for name, provider in providers.items()
         }
 
+    def follow(self, former: LimitPolicies) -> None:
+        """Calls that wait in `former`, or will yet, came earlier than those here."""
+        self._queue.former = former._queue
+
+    def unfollow(self, former: LimitPolicies) -> None:
+        """No call waits in `former` any more, nor will one."""
+        if self._queue.former is former._queue:
+            self._queue.former = former._queue.former
+
     @property
     def waiting(self) -> int:
         """Calls that wait now."""

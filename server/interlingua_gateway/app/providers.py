@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
+from functools import cache
 from pathlib import Path
 
 from interlingua_gateway.config.deployments import LocalConfig, ProviderConfig
@@ -32,6 +33,7 @@ class ProviderFactory:
         self._redactor = redactor
         self._clock = clock
         self._environment = environment
+        self._tls = cache(client_tls)
 
     def make(self, name: str, config: ProviderConfig) -> Provider:
         """The provider `name`.
@@ -88,12 +90,12 @@ class ProviderFactory:
             proxy = proxy_of(config.proxy) if config.proxy else None
         except ValueError as error:
             raise InternalError(f"providers.{name}.proxy: {error}") from error
-        return HttpClient(
-            clock=self._clock,
-            limits=_limits(config),
-            tls=client_tls(str(config.ca_file or "")),
-            proxy=proxy,
-        )
+        try:
+            # Those of the system take milliseconds to read; a file may have changed.
+            tls = client_tls(str(config.ca_file)) if config.ca_file else self._tls()
+        except OSError as error:
+            raise InternalError(f"Cannot read the certificates in {config.ca_file}.") from error
+        return HttpClient(clock=self._clock, limits=_limits(config), tls=tls, proxy=proxy)
 
     def _local(self, name: str, config: ProviderConfig) -> Provider:
         model = LocalModel(_local_settings(config.local), self._clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from interlingua import AsyncClient, InterlinguaError
@@ -14,6 +15,7 @@ from interlingua_gateway.cli.serve import (
     Display,
     callable_address,
     configured,
+    read_again,
     run_loop,
 )
 from interlingua_gateway.cli.text import end_line, write
@@ -69,14 +71,15 @@ def run(choices: Choices) -> None:
     config = configured(choices).config
     display = Display(config, instructive=False)
     try:
-        run_loop(_live(config, display))
+        run_loop(_live(choices, config, display))
     finally:
         display.close()
 
 
-async def _live(config: Config, display: Display) -> None:
+async def _live(choices: Choices, config: Config, display: Display) -> None:
     tasks = Tasks()
+    on_event, read = Demo(config, display, tasks).on_event, partial(read_again, choices)
     try:
-        await serve(config, on_event=Demo(config, display, tasks).on_event)
+        await serve(config, on_event=on_event, read=read)
     finally:
         await tasks.aclose()

@@ -7,12 +7,13 @@ import json
 import logging
 import sys
 from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import Final
 
 from rich.status import Status
 
 from interlingua_gateway.app.lifecycle import serve
-from interlingua_gateway.cli.configuration import loaded
+from interlingua_gateway.cli.configuration import Overrides, loaded, read
 from interlingua_gateway.cli.failure import CommandError, stderr
 from interlingua_gateway.cli.options import LOCALHOST, Choices
 from interlingua_gateway.config.environment import variable_of
@@ -129,7 +130,7 @@ def run(choices: Choices) -> None:
     config = configured(choices).config
     display = Display(config) if for_people(config) else Journal()
     try:
-        run_loop(serve(config, on_event=display.on_event))
+        run_loop(serve(config, on_event=display.on_event, read=partial(read_again, choices)))
     finally:
         display.close()
 
@@ -148,7 +149,24 @@ def run_loop(life: Coroutine[object, object, None]) -> None:
 
 
 def configured(choices: Choices) -> Loaded:
-    """The configuration with the options of the command over it."""
+    """The configuration with the options of the command over it.
+
+    Raises:
+        CommandError: with every problem.
+    """
+    return loaded(choices.file, _overrides(choices))
+
+
+def read_again(choices: Choices) -> Config:
+    """The same as it is now.
+
+    Raises:
+        ConfigError: with every problem.
+    """
+    return read(choices.file, _overrides(choices)).config
+
+
+def _overrides(choices: Choices) -> Overrides:
     overrides: dict[str, tuple[str, str]] = {}
     if choices.listen:
         listen = json.dumps(list(choices.listen))
@@ -158,7 +176,7 @@ def configured(choices: Choices) -> Loaded:
         overrides[variable_of(("http", "listen"))] = ("--http", value)
     if choices.log_level is not None:
         overrides[variable_of(("telemetry", "log_level"))] = ("--log-level", choices.log_level)
-    return loaded(choices.file, overrides)
+    return overrides
 
 
 def for_people(config: Config) -> bool:

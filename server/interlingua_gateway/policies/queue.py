@@ -54,6 +54,9 @@ class Queue:
         self._tasks = Tasks()
         self._serving = self._passing = False
         self._next_look = 0.0
+        self.former: Queue | None = None
+        """Another one before the same counters, whose calls came earlier: it is told first of what
+        is given back."""
 
     def __len__(self) -> int:
         return len(self._line)
@@ -75,6 +78,8 @@ class Queue:
 
     def freed(self) -> None:
         """Something was given back: look again who fits."""
+        if self.former is not None:
+            self.former.freed()
         if self._line:
             self._changed.set()
 
