@@ -77,7 +77,12 @@ UNFORGIVING: Tree = {
 
 
 def configuration(tree: Tree, directory: Path, environment: Mapping[str, str] = {}) -> Config:
-    """The configuration of `tree`, through a file like anybody's.
+    """The configuration of `tree`, through a file like anybody's; see `write`."""
+    return load(write(tree, directory), environment).config
+
+
+def write(tree: Tree, directory: Path) -> Path:
+    """The file of a configuration.
 
     Where `tree` does not say otherwise the gateway listens on a Unix socket in `directory`, serves
     no HTTP and logs JSON.
@@ -94,7 +99,7 @@ def configuration(tree: Tree, directory: Path, environment: Mapping[str, str] = 
     }
     file = directory / FILE
     file.write_text(yaml.safe_dump(whole))
-    return load(file, environment).config
+    return file
 
 
 @asynccontextmanager

@@ -124,8 +124,7 @@ class Engine:
         self.former.remove(former)
         await former.aclose(self._in_use)
         former.routing.end(self.routing)
-        for parts in self._in_use:
-            parts.limits.unfollow(former.limits)
+        former.limits.leave()
 
     @property
     def _in_use(self) -> Iterable[Parts]:

@@ -51,12 +51,11 @@ class LimitPolicies:
 
     def follow(self, former: LimitPolicies) -> None:
         """Calls that wait in `former`, or will yet, came earlier than those here."""
-        self._queue.former = former._queue
+        self._queue.follow(former._queue)
 
-    def unfollow(self, former: LimitPolicies) -> None:
-        """No call waits in `former` any more, nor will one."""
-        if self._queue.former is former._queue:
-            self._queue.former = former._queue.former
+    def leave(self) -> None:
+        """No call is left here, nor will one come."""
+        self._queue.leave()
 
     @property
     def waiting(self) -> int:

@@ -69,7 +69,6 @@ class Parts:
         self.budgets = BudgetPolicies(config, lasting.budgets, prospect)
         if former is not None:
             self.listing.take_over(former.listing, unchanged)
-            self.limits.follow(former.limits)
         self.handler = self.limited(self.limits)
 
     def limited(self, limits: LimitPolicies) -> Handler:
@@ -97,6 +96,7 @@ class Parts:
         """From now on these are in force, after `former`; what runs beside calls is started."""
         if former is not None:
             self.callers.begin()
+            self.limits.follow(former.limits)
         self.routing.begin(None if former is None else former.routing)
         self.listing.start(self.tasks)
         self.routing.start_checks(self.providers, self.tasks)

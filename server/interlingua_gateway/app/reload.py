@@ -24,7 +24,7 @@ from interlingua_gateway.core.errors import (
     Violation,
 )
 from interlingua_gateway.core.reload import Reloaded
-from interlingua_gateway.telemetry.logs import set_up
+from interlingua_gateway.telemetry.logs import set_level
 
 Read: TypeAlias = Callable[[], Config]
 """Reads the configuration; raises ConfigError with all that is wrong with it."""
@@ -119,10 +119,9 @@ class Reloading:
             raise PolicyError(Reason.SHUTTING_DOWN, "This gateway is about to stop.")
 
     def _succeeded(self, former: str, digest: str, changes: Sequence[str]) -> None:
-        telemetry = self._gateway.parts.config.telemetry
         outcome = "reloaded" if changes else "unchanged"
         if changes:
-            set_up(telemetry.log_level, telemetry.log_format, self._gateway.lasting.redact)
+            set_level(self._gateway.parts.config.telemetry.log_level)
             self._metrics.config_loaded.set(self._clock.time())
         self._metrics.config_reloads.labels(outcome).inc()
         facts = {"digest": digest, "former_digest": former, "changes": list(changes)}

@@ -54,9 +54,7 @@ class Queue:
         self._tasks = Tasks()
         self._serving = self._passing = False
         self._next_look = 0.0
-        self.former: Queue | None = None
-        """Another one before the same counters, whose calls came earlier: it is told first of what
-        is given back."""
+        self._beside: list[Queue] = [self]
 
     def __len__(self) -> int:
         return len(self._line)
@@ -78,10 +76,19 @@ class Queue:
 
     def freed(self) -> None:
         """Something was given back: look again who fits."""
-        if self.former is not None:
-            self.former.freed()
-        if self._line:
-            self._changed.set()
+        for queue in self._beside:
+            if queue._line:
+                queue._changed.set()
+
+    def follow(self, former: Queue) -> None:
+        """Stand behind `former`, whose calls came earlier, before the same counters: what calls of
+        the one give back is for those that wait in the other too."""
+        self._beside = former._beside
+        self._beside.append(self)
+
+    def leave(self) -> None:
+        """No call comes here any more, nor ends that came."""
+        self._beside.remove(self)
 
     async def aclose(self) -> None:
         """Refuse all that wait."""
