@@ -111,8 +111,8 @@ async def running(
 ) -> AsyncIterator[Running]:
     """A gateway of the configuration `tree` that is ready, and is closed at the end."""
     config = configuration(tree, directory, environment)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    root, ours = logging.getLogger(), logging.getLogger("interlingua")
+    handlers, level, own_level = root.handlers[:], root.level, ours.level
 
     def read() -> Config:
         return load(directory / FILE, environment).config
@@ -135,7 +135,9 @@ async def running(
             await gateway.channel.close()
     finally:
         await built.aclose()
-        root.handlers[:], root.level = handlers, level
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        ours.setLevel(own_level)
 
 
 def scripted(**scripts: object) -> Tree:

@@ -26,6 +26,7 @@ from tests.support.gateway import Running, Tree, write
 from tests.support.http_get import http_get
 from tests.support.manual_clock import ManualClock
 from tests.support.requests import ask
+from tests.support.tiny_model import write_tiny_model
 from tests.support.upstream import LAST_CHUNK, STREAM_HEAD, Upstream, Visit, sse, whole
 
 ADMIN = {"anonymous": ["inference", "admin"]}
@@ -472,6 +473,31 @@ async def test_a_call_without_an_end_is_cut_at_last(begin, clock: ManualClock):
     clock.advance(600.0)
     assert (await failure(stream)).code is not grpc.StatusCode.OK
     await reload.retired()
+
+
+async def test_an_embedded_model_stays_and_one_that_fails_changes_nothing(begin, tmp_path):
+    weights = write_tiny_model(tmp_path / "tiny.gguf")
+
+    def local(path: Path, *aliases: str) -> Tree:
+        targets = [{"provider": "local", "model": "m"}]
+        return {
+            "providers": {"local": {"kind": "local", "local": {"model_path": str(path)}}},
+            "models": [{"name": "default", "aliases": list(aliases), "targets": targets}],
+        }
+
+    reload = await begin(local(weights))
+    model = reload.gateway.built.providers["local"].model
+    pid = model.pid
+    await reload(local(weights, "other"))
+    await reload.retired()
+    assert (reload.gateway.built.providers["local"].model, model.pid) == (model, pid)
+    bad = tmp_path / "bad.gguf"
+    bad.write_text("no model")
+    failed = await failure(reload(local(bad, "other")))
+    assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert "nobody" not in failed.message
+    assert (model.pid, reload.gateway.built.former) == (pid, [])
+    assert psutil.pid_exists(pid)
 
 
 @pytest.mark.timeout(60)

@@ -134,8 +134,8 @@ def _wrong(problems: Sequence[Problem]) -> CallerError:
         Violation(dotted(problem.key) or "configuration", f"{problem.origin}: {problem.message}")
         for problem in problems[:MAX_NAMED]
     )
-    count = len(problems)
-    message = f"The configuration has {count} problem{'s' if count > 1 else ''}; nothing changed."
+    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    message = f"The configuration has {count}, and nothing was changed"
     return CallerError(Reason.INVALID_REQUEST, message, violations=violations)
 
 
@@ -144,5 +144,5 @@ def _needs_restart(fixed: Sequence[Difference]) -> CallerError:
         Violation(one.key, "cannot change while the gateway runs") for one in fixed[:MAX_NAMED]
     )
     keys = ", ".join(one.key for one in fixed[:MAX_NAMED])
-    message = f"A restart is needed for {keys}; nothing changed."
+    message = f"A restart is needed for {keys}, and nothing was changed"
     return CallerError(Reason.INVALID_REQUEST, message, violations=violations)

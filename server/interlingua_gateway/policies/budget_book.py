@@ -137,8 +137,10 @@ class BudgetBook:
             await self._sum(store, [*configured, *kept])
 
     def configured(self) -> None:
-        """The rules of the configuration are others now; the next sums are due soon."""
+        """The rules of the configuration are others now: all is read again soon, for names may have
+        become free, and calls that are open hold nothing of a new budget."""
         self.budgets = _free(self.budgets, self._rules)
+        self._revision = 0
         self._sum_at_s, self._pause_s = self._clock.monotonic(), FIRST_SUM_S
 
     async def _tell(self, store: BudgetStore) -> None:

@@ -75,10 +75,14 @@ class Queue:
         return await self._wait(call, charges, size)
 
     def freed(self) -> None:
-        """Something was given back: look again who fits."""
+        """Something was given back: whoever waits may fit now."""
         for queue in self._beside:
-            if queue._line:
-                queue._changed.set()
+            queue.look()
+
+    def look(self) -> None:
+        """See soon who of those that wait fits now."""
+        if self._line:
+            self._changed.set()
 
     def follow(self, former: Queue) -> None:
         """Stand behind `former`, whose calls came earlier, before the same counters: what calls of
