@@ -198,6 +198,26 @@ async def test_an_operation_is_one_across_a_reload(begin):
         await reload.retired()
 
 
+async def test_a_provider_stays_while_any_of_several_configurations_uses_it(begin):
+    place = Place("here")
+    async with place.upstream:
+        reload = await begin(at(place), environment={"UP_KEY": "key"})
+        calls = []
+        for number in range(3):
+            calls.append(asyncio.ensure_future(streamed(reload.gateway)))
+            await until(lambda: len(place.keys) == len(calls))
+            tree = at(place)
+            tree["models"][0]["aliases"] = [f"other-{number}"]
+            await reload(tree)
+        assert len(reload.gateway.built.former) == 3
+        place.go.set()
+        assert await asyncio.gather(*calls) == ["here!"] * 3
+        await reload.retired()
+        assert place.upstream.open == 3
+        assert await streamed(reload.gateway) == "here!"
+        assert place.upstream.connections == 3
+
+
 async def test_reloads_come_one_after_the_other(begin):
     reload = await begin(stage("echo"))
     write({"auth": ADMIN, **stage("echo", "more")}, reload.directory)

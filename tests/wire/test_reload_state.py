@@ -58,6 +58,17 @@ async def test_an_invalid_file_changes_nothing(begin):
     assert (line["level"], line["digest"]) == ("error", digest)
 
 
+async def test_of_many_problems_as_many_are_told_as_fit(begin):
+    reload = await begin(stage("echo"))
+    names = [f"{'long' * 100}-{number}" for number in range(50)]
+    tree = stage("echo", *names)
+    for model in tree["models"][1:]:
+        model["targets"][0]["provider"] = "nobody" * 50
+    failed = await failure(reload(tree))
+    assert len(failed.fields) == 8
+    assert "50 problems" in failed.message
+
+
 async def test_what_needs_a_restart_is_named_and_nothing_changes(begin):
     reload = await begin(stage("echo"))
     server = {"max_concurrent_calls": 7}

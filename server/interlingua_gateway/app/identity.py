@@ -99,27 +99,30 @@ class Callers:
         self._identities = identities
         self._clock = clock
         before = () if former is None else former.trusted
-        known = {one.entry.issuer: one for one in before if one.entry in config.auth.jwt}
+        same = {one.entry.issuer: one for one in before if one.entry in config.auth.jwt}
         self.trusted: tuple[Trusted, ...] = tuple(
-            known.get(entry.issuer) or Trusted(entry, clock) for entry in config.auth.jwt
+            same.get(entry.issuer) or Trusted(entry, clock) for entry in config.auth.jwt
         )
+        auth, known, issuers = config.auth, identities.known, [one.issuer for one in self.trusted]
+        rules = [_rule(entry) for entry in auth.certificates]
+        self._admin_key = None if auth.admin_key is None else AdminKey(auth.admin_key.reveal())
+        self._tokens = _tokens().JwtTokens(issuers, known, clock) if issuers else None
+        self._certificates = Certificates(rules, known) if rules else None
         if former is None:
             self.begin()
 
     def begin(self) -> None:
         """From now on callers are known so."""
-        auth, known, clock = self._config.auth, self._identities.known, self._clock
-        known.classify(auth.default_tier)
-        issuers = [one.issuer for one in self.trusted]
-        rules = [_rule(entry) for entry in auth.certificates]
+        known = self._identities.known
+        known.classify(self._config.auth.default_tier)
         self.authenticate = Authenticate(
             known,
             self._identities.audit,
-            clock,
+            self._clock,
             anonymous=_anonymous(self._config),
-            admin_key=None if auth.admin_key is None else AdminKey(auth.admin_key.reveal()),
-            tokens=_tokens().JwtTokens(issuers, known, clock) if issuers else None,
-            certificates=Certificates(rules, known) if rules else None,
+            admin_key=self._admin_key,
+            tokens=self._tokens,
+            certificates=self._certificates,
         )
 
     def follow(self, tasks: Tasks) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import TypeAlias
 
@@ -19,6 +19,9 @@ from interlingua_gateway.core.clock import Clock, SystemClock, Timeout
 from interlingua_gateway.core.errors import GatewayError
 
 OnEvent: TypeAlias = Callable[[str, Mapping[str, str]], None]
+
+
+log = logging.getLogger("interlingua.configuration")
 
 
 class Stop:
@@ -94,8 +97,12 @@ async def _reload_at(hung_up: asyncio.Event, gateway: Gateway) -> None:
     while True:
         await hung_up.wait()
         hung_up.clear()
-        with suppress(GatewayError):  # its log line says why
+        try:
             await gateway.reload(dry_run=False)
+        except GatewayError:
+            continue  # its log line says why
+        except Exception:  # root of a task: the next signal is to be heard
+            log.exception("configuration not reloaded")
 
 
 async def _start(gateway: Gateway, on_event: OnEvent, stop: Stop) -> None:

@@ -29,7 +29,7 @@ from interlingua_gateway.telemetry.logs import set_level
 Read: TypeAlias = Callable[[], Config]
 """Reads the configuration; raises ConfigError with all that is wrong with it."""
 
-MAX_NAMED: Final = 10
+MAX_NAMED: Final = 8
 """Faults told one by one: an error travels in headers, whose size is bounded."""
 
 log = logging.getLogger("interlingua.configuration")
