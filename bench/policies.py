@@ -28,9 +28,9 @@ from report import POLICIES, write_policies
 from run import machine
 
 from interlingua_gateway.app.answers import AnswerPolicies
-from interlingua_gateway.app.budgets import BudgetPolicies
+from interlingua_gateway.app.budgets import BudgetPolicies, Budgets
 from interlingua_gateway.app.database import Databases
-from interlingua_gateway.app.identity import Identities
+from interlingua_gateway.app.identity import Callers, Identities
 from interlingua_gateway.app.ledger import LedgerPolicies
 from interlingua_gateway.app.limits import LimitPolicies
 from interlingua_gateway.app.models import Catalogue
@@ -220,11 +220,12 @@ class Bench:
             CLOCK,
         )
         databases = Databases(config)
-        permit = Identities(config, databases, CLOCK).permit
+        permit = Callers(config, Identities(config, databases, CLOCK), CLOCK).permit
         ledger = LedgerPolicies(config, databases, metrics, Redactor(()), CLOCK)
         ledger.journal.open()  # what carries the records on stands behind the calls
         prospect = routing.planner.prospect
-        budgets = BudgetPolicies(config, stores, databases, ledger, prospect, metrics, CLOCK)
+        spending = Budgets(config, stores, databases, ledger, metrics, CLOCK)
+        budgets = BudgetPolicies(config, spending, prospect)
         self._open += [limits, answers.tasks, stores, databases]
         dispatch = routing.dispatch(limits.around({"p": Upstream()}), stores.blobs)
         return policies(metrics, CLOCK, permit, ledger, limits, answers, budgets), dispatch

@@ -24,6 +24,7 @@ from interlingua_gateway.config.tree import Config
 from interlingua_gateway.core.clock import Clock, SystemClock
 
 Tree = Mapping[str, object]
+FILE = "interlingua.yaml"
 
 
 class Running:
@@ -76,7 +77,12 @@ UNFORGIVING: Tree = {
 
 
 def configuration(tree: Tree, directory: Path, environment: Mapping[str, str] = {}) -> Config:
-    """The configuration of `tree`, through a file like anybody's.
+    """The configuration of `tree`, through a file like anybody's; see `write`."""
+    return load(write(tree, directory), environment).config
+
+
+def write(tree: Tree, directory: Path) -> Path:
+    """The file of a configuration.
 
     Where `tree` does not say otherwise the gateway listens on a Unix socket in `directory`, serves
     no HTTP and logs JSON.
@@ -91,9 +97,9 @@ def configuration(tree: Tree, directory: Path, environment: Mapping[str, str] = 
             **tree.get("server", {}),
         },
     }
-    file = directory / "interlingua.yaml"
+    file = directory / FILE
     file.write_text(yaml.safe_dump(whole))
-    return load(file, environment).config
+    return file
 
 
 @asynccontextmanager
@@ -105,9 +111,13 @@ async def running(
 ) -> AsyncIterator[Running]:
     """A gateway of the configuration `tree` that is ready, and is closed at the end."""
     config = configuration(tree, directory, environment)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    built = build(config, clock or SystemClock(), process_environment())
+    root, ours = logging.getLogger(), logging.getLogger("interlingua")
+    handlers, level, own_level = root.handlers[:], root.level, ours.level
+
+    def read() -> Config:
+        return load(directory / FILE, environment).config
+
+    built = build(config, clock or SystemClock(), process_environment(), read)
     log = StringIO()
     root.handlers[0].setStream(log)
     try:
@@ -125,7 +135,9 @@ async def running(
             await gateway.channel.close()
     finally:
         await built.aclose()
-        root.handlers[:], root.level = handlers, level
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        ours.setLevel(own_level)
 
 
 def scripted(**scripts: object) -> Tree:

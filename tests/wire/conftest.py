@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gateway import Running, running
+from tests.support.gateway import Running, Tree, running
+from tests.support.reloads import ADMIN, Reloads
 
 Start = Callable[..., Awaitable[Running]]
 
@@ -27,3 +28,13 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             return await stack.enter_async_context(running(tree, directory, **options))
 
         yield begin
+
+
+@pytest.fixture
+def begin(start: Start, tmp_path: Path) -> Callable[..., Awaitable[Reloads]]:
+    """`await begin(tree)` is a gateway whose configuration can be reloaded; one a test."""
+
+    async def begun(tree: Tree, **options: object) -> Reloads:
+        return Reloads(await start({"auth": ADMIN, **tree}, **options), tmp_path / "0")
+
+    return begun

@@ -142,13 +142,6 @@ async def test_after_a_fault_the_next_call_is_served(gateway):
     assert answer.candidates[0].parts[0].text == "again"
 
 
-async def test_what_is_not_there_yet_says_so(start):
-    gateway = await start({**tree(), "auth": {"anonymous": ["admin"]}}, environment={"CANARY": KEY})
-    failed = await failure(gateway.method("ReloadConfig", "AdminService")(b""))
-    assert (failed.code, failed.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED")
-    assert failed.metadata["method"] == "ReloadConfig"
-
-
 async def test_a_method_that_does_not_exist_is_unimplemented(gateway):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await gateway.method("Nothing")(b"")

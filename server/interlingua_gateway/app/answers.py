@@ -21,16 +21,25 @@ from interlingua_gateway.policies.idempotency import Idempotency
 
 class AnswerPolicies:
     """`sharing` stands before budgets, `joining` right before the dispatch; `tasks` are the
-    upstream calls that belong to several callers."""
+    upstream calls that belong to several callers.
+
+    Calls that began under `former` share their answers with those that come here, by `flights`.
+    """
 
     def __init__(
-        self, config: Config, models: Mapping[str, Model], blobs: Blobs, clock: Clock
+        self,
+        config: Config,
+        models: Mapping[str, Model],
+        blobs: Blobs,
+        clock: Clock,
+        former: AnswerPolicies | None = None,
     ) -> None:
-        self.tasks = Tasks()
+        self.tasks: Tasks = Tasks() if former is None else former.tasks
+        self.flights: Flights = Flights(self.tasks, clock) if former is None else former.flights
         self.fingerprints = Fingerprints(tagged=any(rule.tags for rule in config.routing.rules))
         named = {name: model for model in config.models for name in names_of(model)}
         told = digests(config)
-        flights = Flights(self.tasks, clock)
+        flights = self.flights
         dedupe = Aliases({name: _dedupe_rule(m, told[m.name]) for name, m in named.items()})
         cache = Aliases(
             {name: _cache_rule(m, told[m.name], models[name]) for name, m in named.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from interlingua_gateway.app.database import Databases
@@ -32,10 +33,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("interlingua.budget")
 
 
-class BudgetPolicies:
-    """`policy` holds also without a budget in the configuration, for they can be put at runtime
-    through `board`. The database is followed from the start where there may be something in it,
-    else from the first thing on that is to be kept there."""
+class Budgets:
+    """What is spent and put at runtime, whatever the configuration: `board` changes it.
+
+    The database is followed from the start where there may be something in it, else from the first
+    thing on that is to be kept there.
+    """
 
     def __init__(
         self,
@@ -43,7 +46,6 @@ class BudgetPolicies:
         stores: Stores,
         databases: Databases,
         ledger: LedgerPolicies,
-        prospects: Prospects,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -52,22 +54,18 @@ class BudgetPolicies:
         self._ledger = ledger
         self._tasks = Tasks()
         self._store: SqlBudgets | None = None
-        names = {alias: model.name for model in config.models for alias in model.aliases}
-        rules = BudgetRules([_rule(rule) for rule in section.rules], names, clock)
+        self.rules = BudgetRules(_rules(config), _names(config), clock)
         # What was spent before may be in the database, or on its way there.
         self._has_past = databases.exists or ledger.inherits
-        self.book = BudgetBook(rules, lambda: self.spending.steady, clock, empty=not self._has_past)
-        told = BudgetMetrics(metrics)
+        self.book = BudgetBook(
+            self.rules, lambda: self.spending.steady, clock, empty=not self._has_past
+        )
+        self.metrics = BudgetMetrics(metrics)
         self._webhook = _webhook(section, clock)
         post = None if self._webhook is None else self._webhook.post
-        alerts = BudgetAlerts((self._keep,), post, told, clock)
+        alerts = BudgetAlerts((self._keep,), post, self.metrics, clock)
         self.spending = stores.spending(section.share_without_redis, self.book.floor_of, alerts)
-        options = BudgetOptions(
-            allow_unpriced=section.unpriced == "allow",
-            longest_output_tokens=section.longest_output_tokens,
-        )
-        self.policy: Policy = Budget(rules, self.spending, prospects, self.book, options, told)
-        self.board = BudgetBoard(rules, self.book, self.spending, self._open)
+        self.board = BudgetBoard(self.rules, self.book, self.spending, self._open)
 
     def start(self) -> None:
         """Follow the database, if there may be something in it."""
@@ -77,6 +75,25 @@ class BudgetPolicies:
     async def known(self) -> None:
         """Wait until it is known what was spent before this gateway."""
         await self.book.known()
+
+    async def prepare(self, config: Config) -> None:
+        """Learn what was spent of the budgets of `config`, before they hold.
+
+        Raises:
+            GatewayError: the database does not answer.
+        """
+        if set(_rules(config)) <= set(self.rules.configured) or not self._databases.exists:
+            return
+        await self._ledger.settled()
+        await self.book.prepare(await self._open(), _rules(config))
+
+    def configure(self, config: Config) -> None:
+        """From now on the budgets of `config` hold; what was spent stays spent."""
+        rules, names = _rules(config), _names(config)
+        if (rules, names) == (list(self.rules.configured), self.rules.names):
+            return
+        self.rules.configure(rules, names)
+        self.book.configured()
 
     async def aclose(self) -> None:
         """Stop following, and post no more."""
@@ -110,6 +127,20 @@ class BudgetPolicies:
         await self.book.follow(store)
 
 
+class BudgetPolicies:
+    """`policy` holds also without a budget in the configuration, for they can be put at runtime."""
+
+    def __init__(self, config: Config, budgets: Budgets, prospects: Prospects) -> None:
+        section = config.budgets
+        options = BudgetOptions(
+            allow_unpriced=section.unpriced == "allow",
+            longest_output_tokens=section.longest_output_tokens,
+        )
+        self.policy: Policy = Budget(
+            budgets.rules, budgets.spending, prospects, budgets.book, options, budgets.metrics
+        )
+
+
 def budget_secrets(config: Config) -> tuple[str, ...]:
     """Every secret of budgets, for the redactor."""
     webhook = config.budgets.webhook
@@ -125,6 +156,15 @@ def _webhook(config: BudgetsConfig, clock: Clock) -> Webhook | None:
         return Webhook(webhook.url, webhook.secret.reveal(), client, clock)
     except ValueError as error:
         raise InternalError(f"budgets.webhook.url cannot be used: {error}.") from error
+
+
+def _names(config: Config) -> Mapping[str, str]:
+    """The model's name for its aliases."""
+    return {alias: model.name for model in config.models for alias in model.aliases}
+
+
+def _rules(config: Config) -> Sequence[BudgetRule]:
+    return [_rule(rule) for rule in config.budgets.rules]
 
 
 def _rule(config: BudgetConfig) -> BudgetRule:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import MutableMapping
 from importlib.metadata import version
 
+from interlingua_gateway.app.digests import configuration_digest
 from interlingua_gateway.app.feedback import Box, LazyInsights
 from interlingua_gateway.app.gateway import Gateway
-from interlingua_gateway.app.parts import Parts, secrets_in
+from interlingua_gateway.app.identity import Door
+from interlingua_gateway.app.lasting import Lasting, secrets_in
+from interlingua_gateway.app.parts import Parts
+from interlingua_gateway.app.reload import Read, Reloading
 from interlingua_gateway.app.reports import LazyReports
 from interlingua_gateway.config.reach import is_local
 from interlingua_gateway.config.tree import Config, ServerConfig
 from interlingua_gateway.core.clock import Clock
 from interlingua_gateway.core.redact import Redactor
+from interlingua_gateway.policies.fingerprint import Fingerprints
 from interlingua_gateway.telemetry.logs import set_up
 from interlingua_gateway.telemetry.metrics import Metrics
 from interlingua_gateway.wire.grpc.admin import AdminMethods
@@ -23,7 +27,7 @@ from interlingua_gateway.wire.grpc.admin_tenants import TenantMethods
 from interlingua_gateway.wire.grpc.feedback import FeedbackMethods
 from interlingua_gateway.wire.grpc.front import CODE_NAMES, Front, FrontOptions
 from interlingua_gateway.wire.grpc.gateway import GatewayMethods, GatewayOptions
-from interlingua_gateway.wire.grpc.models import Installation, ModelMethods
+from interlingua_gateway.wire.grpc.models import Installation, ModelMethods, Served
 from interlingua_gateway.wire.grpc.server import GrpcServer, ServerOptions
 from interlingua_gateway.wire.grpc.tls import TlsFiles
 from interlingua_gateway.wire.grpc.usage import UsageMethods
@@ -32,8 +36,15 @@ from interlingua_gateway.wire.http.probes import HttpServer, Probes
 DISTRIBUTION = "interlingua-gateway"
 
 
-def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -> Gateway:
+def build(
+    config: Config,
+    clock: Clock,
+    environment: MutableMapping[str, str],
+    read: Read | None = None,
+) -> Gateway:
     """The gateway of `config`; nothing listens or runs yet. Needs a running event loop.
+
+    `read` reads the configuration again; without it the gateway keeps the one it has.
 
     Raises:
         InternalError: the configuration cannot be used; the message says why.
@@ -42,51 +53,64 @@ def build(config: Config, clock: Clock, environment: MutableMapping[str, str]) -
     set_up(config.telemetry.log_level, config.telemetry.log_format, redact)
     metrics = Metrics(CODE_NAMES.values())
     metrics.build.labels(version(DISTRIBUTION)).set(1)
-    parts = Parts(config, environment, redact, metrics, clock)
-    options, knows = _front_options(config.server), parts.identities.authenticate
-    front = Front(options, knows, metrics, redact, clock)
-    built = Gateway(_grpc(config, parts, front, clock), parts, clock)
+    lasting = Lasting(config, environment, redact, metrics, clock)
+    built = Gateway(Parts(config, lasting), lasting, clock)
+    started_at_s = clock.time()
+    models = ModelMethods(_served(built.parts, started_at_s), clock)
+
+    def show(parts: Parts) -> None:
+        models.served = _served(parts, started_at_s)
+
+    built.reload = Reloading(built, read or (lambda: config), show, clock)
+    built.grpc = _grpc(config, built, models, clock)
     if config.http.listen is not None:
         probes = Probes(metrics.registry, lambda: built.welcoming)
         built.http = HttpServer(probes, config.http.listen)
     return built
 
 
-def _grpc(config: Config, parts: Parts, front: Front, clock: Clock) -> GrpcServer:
-    office, databases, ledger = parts.identities.office, parts.databases, parts.ledger
+def _grpc(config: Config, built: Gateway, models: ModelMethods, clock: Clock) -> GrpcServer:
+    lasting, office = built.lasting, built.identities.office
+    databases, ledger = built.databases, built.ledger
+    options, door = _front_options(config.server), Door(lambda: built.parts.callers)
+    front = Front(options, door, lasting.metrics, lasting.redact, clock)
     return GrpcServer(
         _server_options(config.server),
         front,
-        GatewayMethods(parts.handler, _gateway_options(config.server), front.failure, clock),
-        _models(config, parts, clock),
+        GatewayMethods(built.handle, _gateway_options(config.server), front.failure, clock),
+        models,
         AdminMethods(
-            parts.stores.blobs,
-            parts.answers.fingerprints.of_request,
+            built.stores.blobs,
+            Fingerprints().of_request,
+            built.reload,
             max_request_bytes=config.server.max_receive_message_bytes,
         ),
         KeyMethods(office),
         TenantMethods(office),
-        BudgetMethods(parts.budgets.board),
+        BudgetMethods(built.budgets.board),
         UsageMethods(LazyReports(databases, ledger.settled, clock), clock),
         FeedbackMethods(
-            Box(ledger.journal, parts.processing, ledger.mask),
+            Box(ledger.journal, built.processing, ledger.mask),
             LazyInsights(databases, ledger.settled),
             clock,
         ),
     )
 
 
-def _models(config: Config, parts: Parts, clock: Clock) -> ModelMethods:
-    release, names = version(DISTRIBUTION), tuple(parts.providers)
-    installation = Installation(release, digest(config), clock.time(), names)
-    routing, board = parts.routing, parts.limits.board
-    known = parts.identities.names
-    return ModelMethods(parts.listing, routing.vitals, board, installation, known, clock)
-
-
-def digest(config: Config) -> str:
-    """Twelve hexadecimal digits that are equal for equal configurations; secrets are not in it."""
-    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12]
+def _served(parts: Parts, started_at_s: float) -> Served:
+    """What ModelService and Health tell of `parts`."""
+    return Served(
+        directory=parts.listing,
+        board=parts.routing.vitals,
+        limits=parts.limits.board,
+        installation=Installation(
+            version(DISTRIBUTION),
+            configuration_digest(parts.config),
+            started_at_s,
+            tuple(parts.providers),
+        ),
+        names=parts.callers.names,
+    )
 
 
 def _front_options(server: ServerConfig) -> FrontOptions:

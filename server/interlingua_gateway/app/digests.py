@@ -1,4 +1,4 @@
-"""Digests of what decides the answers of a model, for keys of what is kept of it."""
+"""Digests of a configuration, and of what decides the answers of each of its models."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from collections.abc import Mapping, Sequence
 from interlingua_gateway.config.deployments import ModelConfig
 from interlingua_gateway.config.tree import Config
 from interlingua_gateway.core.aliases import Aliases
+
+
+def configuration_digest(config: Config) -> str:
+    """Twelve hexadecimal digits that are equal for equal configurations; secrets are not in it."""
+    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12]
 
 
 def digests(config: Config) -> Mapping[str, str]:

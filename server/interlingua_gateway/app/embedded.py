@@ -8,8 +8,9 @@ import msgspec
 
 from interlingua_gateway.app.engine import Engine
 from interlingua_gateway.app.feedback import Box, LazyInsights
+from interlingua_gateway.app.lasting import Lasting, secrets_in
 from interlingua_gateway.app.limits import LimitPolicies
-from interlingua_gateway.app.parts import Parts, secrets_in
+from interlingua_gateway.app.parts import Parts
 from interlingua_gateway.app.reports import LazyReports
 from interlingua_gateway.config.limits import LimitsConfig
 from interlingua_gateway.config.tree import Config
@@ -41,16 +42,22 @@ class Embedded(Engine):
             InternalError: the configuration cannot be used; the message says why.
         """
         metrics = Metrics()
-        parts = Parts(config, environment, Redactor(secrets_in(config)), metrics, clock)
-        super().__init__(parts, clock)
+        redact = Redactor(secrets_in(config))
+        lasting = Lasting(config, environment, redact, metrics, clock)
+        super().__init__(Parts(config, lasting), lasting, clock)
         self.config = config
         self.metrics = metrics
         self.reports: Reports = LazyReports(self.databases, self.ledger.settled, clock)
         self.insights: FeedbackReports = LazyInsights(self.databases, self.ledger.settled)
         self.feedback: FeedbackBox = Box(self.ledger.journal, self.processing, self.ledger.mask)
-        self._parts = parts
-        self._handler: Handler = parts.handler
-        self._former: list[LimitPolicies] = []
+        self._limits = self.parts.limits
+        self._handler: Handler = self.parts.handler
+        self._replaced: list[LimitPolicies] = []
+
+    @property
+    def limits(self) -> LimitPolicies:
+        """Those that the program has given, or else those of the configuration."""
+        return self._limits
 
     async def handle(self, call: Call) -> Reply:
         """The handler that stands for everything; see core.call.Handler."""
@@ -63,12 +70,12 @@ class Embedded(Engine):
     def limit(self, limits: LimitsConfig) -> None:
         """From now on `limits` hold for calls that begin; those that run or wait keep theirs."""
         config = self.config.model_copy(update={"limits": limits})
-        counters, targets = self.stores.counters, self._parts.catalogue.targets
-        questions = self.routing.planner.question_tokens
+        counters, targets = self.stores.counters, self.parts.catalogue.targets
+        questions = self.parts.routing.planner.question_tokens
         made = LimitPolicies(config, counters, targets, questions, self.metrics, self._clock)
-        self._former = [former for former in (*self._former, self.limits) if former.waiting]
-        self.config, self.limits = config, made
-        self._handler = self._parts.limited(made)
+        self._replaced = [one for one in (*self._replaced, self._limits) if one.waiting]
+        self.config, self._limits = config, made
+        self._handler = self.parts.limited(made)
 
     def break_circuits(self, change: BreakerChange, provider: str | None) -> None:
         """From now on circuit breakers, or those of one provider, open and close so."""
@@ -83,6 +90,6 @@ class Embedded(Engine):
 
     async def aclose(self) -> None:
         """End everything that still runs."""
-        for former in self._former:
-            await former.aclose()
+        for limits in (*self._replaced, self._limits):
+            await limits.aclose()
         await super().aclose()

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from interlingua_gateway.app.engine import Engine, OnEvent
+from interlingua_gateway.app.lasting import Lasting
 from interlingua_gateway.app.parts import Parts
+from interlingua_gateway.core.call import Call
 from interlingua_gateway.core.clock import Clock
+from interlingua_gateway.core.reload import Reload
+from interlingua_gateway.core.reply import Reply
 from interlingua_gateway.wire.grpc.server import GrpcServer
 from interlingua_gateway.wire.http.probes import HttpServer
 
 
 class Gateway(Engine):
-    """Everything that one process runs. `ready` says that it has started and does not end yet."""
+    """Everything that one process runs. `ready` says that it has started and does not end yet,
+    `draining` that it is about to stop."""
 
-    def __init__(self, grpc: GrpcServer, parts: Parts, clock: Clock) -> None:
-        super().__init__(parts, clock)
-        self.grpc = grpc
+    grpc: GrpcServer
+    reload: Reload
+
+    def __init__(self, parts: Parts, lasting: Lasting, clock: Clock) -> None:
+        super().__init__(parts, lasting, clock)
         self.http: HttpServer | None = None
         self.ready = False
+        self.draining = False
+
+    def handle(self, call: Call) -> Awaitable[Reply]:
+        """The handler that is in force; see core.call.Handler."""
+        return self.parts.handle(call)
+
+    def swap(self, parts: Parts) -> None:
+        """Put `parts` in force; a call that runs may take as long as at a drain."""
+        self.replace(parts, parts.config.server.drain.longest_generation_s)
 
     @property
     def welcoming(self) -> bool:

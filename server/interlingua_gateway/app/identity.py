@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Never, cast
 
 from interlingua_gateway.app.database import Databases
 from interlingua_gateway.config.auth import CertificateConfig, IssuerConfig
@@ -12,7 +13,7 @@ from interlingua_gateway.config.tree import Config
 from interlingua_gateway.core.clock import Clock, Tasks, secret_bytes
 from interlingua_gateway.core.errors import InternalError
 from interlingua_gateway.core.identities import Changes, IdentityStore
-from interlingua_gateway.core.identity import Scope
+from interlingua_gateway.core.identity import Authenticator, Evidence, Identity, Scope
 from interlingua_gateway.policies.audit import Audit
 from interlingua_gateway.policies.authenticate import Authenticate
 from interlingua_gateway.policies.authenticate_certificates import CertificateRule, Certificates
@@ -27,46 +28,28 @@ from interlingua_gateway.providers.transport.tls import client_tls
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from interlingua_gateway.policies.authenticate_tokens import Issuer
+    from interlingua_gateway.policies.authenticate_tokens import Issuer, IssuerRule
 
 ANONYMOUS_HERE = frozenset({Scope.INFERENCE, Scope.USAGE, Scope.FEEDBACK})
 """What callers on this machine may do without credentials unless the configuration says more."""
 
 
 class Identities:
-    """`authenticate` is for the front, `permit` for the stack, `office` for AdminService.
-
-    `names` gives for aliases the name of their model.
-    """
+    """The keys and tenants that are kept, whatever the configuration; `office` is for AdminService,
+    `audit` writes of refusals and actions."""
 
     def __init__(self, config: Config, databases: Databases, clock: Clock) -> None:
-        auth = config.auth
-        self.names = {alias: model.name for model in config.models for alias in model.aliases}
-        self.known = KnownIdentities(auth.default_tier)
-        self.permit = Permit(self.names)
+        self.known = KnownIdentities(config.auth.default_tier)
+        self.audit = Audit(clock)
         self._clock = clock
         self._tasks = Tasks()
-        self._sources: list[Jwks] = []
-        self._issuers = [self._issuer(entry) for entry in auth.jwt]
         self._store = _LateStore(databases)
         self.office = KeyOffice(self._store.opened, self.known, secret_bytes, clock)
-        rules = [_rule(entry) for entry in auth.certificates]
-        self.authenticate = Authenticate(
-            self.known,
-            Audit(clock),
-            clock,
-            anonymous=_anonymous(config),
-            admin_key=None if auth.admin_key is None else AdminKey(auth.admin_key.reveal()),
-            tokens=_tokens().JwtTokens(self._issuers, self.known, clock) if auth.jwt else None,
-            certificates=Certificates(rules, self.known) if rules else None,
-        )
 
     def start(self) -> None:
-        """Keep the copy of keys and tenants fresh, and the keys of identity providers."""
+        """Keep the copy of keys and tenants fresh."""
         following = self.known.follow(self._store, self._clock)
         self._tasks.start(following, "follow-identities")
-        for issuer in self._issuers:
-            self._tasks.start(issuer.keys.follow(), f"follow-{issuer.rule.issuer}")
 
     async def loaded(self) -> None:
         """Wait for the first copy of keys and tenants."""
@@ -75,34 +58,94 @@ class Identities:
     async def aclose(self) -> None:
         """End what `start` began."""
         await self._tasks.aclose()
-        for issuer in self._issuers:
-            await issuer.keys.aclose()
-        for source in self._sources:
-            await source.aclose()
 
-    def _issuer(self, config: IssuerConfig) -> Issuer:
+
+class Trusted:
+    """An identity provider of the configuration; `entry` says all of it."""
+
+    def __init__(self, entry: IssuerConfig, clock: Clock) -> None:
+        """Raises InternalError where its certificates cannot be read."""
         tokens = _tokens()
         try:
-            tls = client_tls(str(config.ca_file or ""))
+            tls = client_tls(str(entry.ca_file or ""))
         except OSError as error:
-            raise InternalError(f"Cannot read the certificates in {config.ca_file}.") from error
-        transport = HttpClient(clock=self._clock, tls=tls)
-        source = Jwks(config.issuer, config.jwks_url, transport, self._clock)
-        self._sources.append(source)
-        keys = tokens.TokenKeys(config.issuer, source, config.refresh_s, self._clock)
-        claims = {name: path or "" for name, path in config.claims.model_dump().items()}
-        rule = tokens.IssuerRule(
-            issuer=config.issuer,
-            audiences=config.audiences,
-            algorithms=config.algorithms,
-            claims=tokens.ClaimPaths(**claims),
-            tenant=config.tenant or "",
-            tenants=None if config.tenants is None else frozenset(config.tenants),
-            scopes=frozenset(map(Scope, config.scopes)),
-            scope_prefix=config.scope_prefix,
-            clock_skew_s=config.clock_skew_s,
+            raise InternalError(f"Cannot read the certificates in {entry.ca_file}.") from error
+        self.entry = entry
+        self._source = Jwks(entry.issuer, entry.jwks_url, HttpClient(clock=clock, tls=tls), clock)
+        keys = tokens.TokenKeys(entry.issuer, self._source, entry.refresh_s, clock)
+        self.issuer = cast("Issuer", tokens.Issuer(_issuer_rule(entry), keys, clock))
+
+    async def aclose(self) -> None:
+        """Ask it for nothing more."""
+        await self.issuer.keys.aclose()
+        await self._source.aclose()
+
+
+class Callers:
+    """How a configuration knows callers: `authenticate` is for the front, after `former` from
+    `begin` on; `permit` for the stack. `names` gives for aliases the name of their model.
+
+    Identity providers that `former` trusts in the same way are taken over with their keys.
+    """
+
+    authenticate: Authenticator
+
+    def __init__(
+        self, config: Config, identities: Identities, clock: Clock, former: Callers | None = None
+    ) -> None:
+        self.names = {alias: model.name for model in config.models for alias in model.aliases}
+        self.permit = Permit(self.names)
+        self._config = config
+        self._identities = identities
+        self._clock = clock
+        before = () if former is None else former.trusted
+        same = {one.entry.issuer: one for one in before if one.entry in config.auth.jwt}
+        self.trusted: tuple[Trusted, ...] = tuple(
+            same.get(entry.issuer) or Trusted(entry, clock) for entry in config.auth.jwt
         )
-        return cast("Issuer", tokens.Issuer(rule, keys, self._clock))
+        auth, known, issuers = config.auth, identities.known, [one.issuer for one in self.trusted]
+        rules = [_rule(entry) for entry in auth.certificates]
+        self._admin_key = None if auth.admin_key is None else AdminKey(auth.admin_key.reveal())
+        self._tokens = _tokens().JwtTokens(issuers, known, clock) if issuers else None
+        self._certificates = Certificates(rules, known) if rules else None
+        if former is None:
+            self.begin()
+
+    def begin(self) -> None:
+        """From now on callers are known so."""
+        known = self._identities.known
+        known.classify(self._config.auth.default_tier)
+        self.authenticate = Authenticate(
+            known,
+            self._identities.audit,
+            self._clock,
+            anonymous=_anonymous(self._config),
+            admin_key=self._admin_key,
+            tokens=self._tokens,
+            certificates=self._certificates,
+        )
+
+    def follow(self, tasks: Tasks) -> None:
+        """Keep the keys of identity providers fresh until `tasks` are closed."""
+        for one in self.trusted:
+            tasks.start(one.issuer.keys.follow(), f"follow-{one.entry.issuer}")
+
+
+class Door:
+    """Implements Authenticator by the callers that `current` knows at each moment."""
+
+    def __init__(self, current: Callable[[], Callers]) -> None:
+        self._current = current
+
+    def __call__(
+        self, evidence: Evidence, scope: Scope | None
+    ) -> Coroutine[object, Never, Identity]:
+        """See Authenticator."""
+        return self._current().authenticate(evidence, scope)
+
+    def acted(self, evidence: Evidence, identity: Identity, facts: Mapping[str, str]) -> None:
+        """See Authenticator."""
+        self._current().authenticate.acted(evidence, identity, facts)
 
 
 def auth_secrets(config: Config) -> tuple[str, ...]:
@@ -116,6 +159,23 @@ def _anonymous(config: Config) -> frozenset[Scope]:
     if given is not None:
         return frozenset(map(Scope, given))
     return ANONYMOUS_HERE if is_local(config.server.listen) else frozenset()
+
+
+def _issuer_rule(config: IssuerConfig) -> IssuerRule:
+    tokens = _tokens()
+    claims = {name: path or "" for name, path in config.claims.model_dump().items()}
+    rule = tokens.IssuerRule(
+        issuer=config.issuer,
+        audiences=config.audiences,
+        algorithms=config.algorithms,
+        claims=tokens.ClaimPaths(**claims),
+        tenant=config.tenant or "",
+        tenants=None if config.tenants is None else frozenset(config.tenants),
+        scopes=frozenset(map(Scope, config.scopes)),
+        scope_prefix=config.scope_prefix,
+        clock_skew_s=config.clock_skew_s,
+    )
+    return cast("IssuerRule", rule)
 
 
 def _rule(config: CertificateConfig) -> CertificateRule:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,9 +13,11 @@ from typing import Final, TypeAlias
 
 from interlingua_gateway.app.build import build
 from interlingua_gateway.app.gateway import Gateway
+from interlingua_gateway.app.reload import Read
 from interlingua_gateway.config.environment import process_environment
 from interlingua_gateway.config.tree import Config, DrainConfig
 from interlingua_gateway.core.clock import Clock, SystemClock, Timeout
+from interlingua_gateway.core.errors import GatewayError
 
 OnEvent: TypeAlias = Callable[[str, Mapping[str, str]], None]
 
@@ -22,6 +25,9 @@ SWITCH_INTERVAL_S: Final = 0.0005
 """How long a thread that carries records into the database may keep the event loop from running;
 Python's own 5 ms would be waited out at each of the four or five turns of the loop that a call
 takes."""
+
+
+log = logging.getLogger("interlingua.configuration")
 
 
 class Stop:
@@ -54,9 +60,16 @@ class Stop:
 
 
 async def serve(
-    config: Config, *, on_event: OnEvent, stop: Stop | None = None, clock: Clock | None = None
+    config: Config,
+    *,
+    on_event: OnEvent,
+    read: Read | None = None,
+    stop: Stop | None = None,
+    clock: Clock | None = None,
 ) -> None:
     """Run a gateway until SIGTERM or SIGINT, drain it and return.
+
+    SIGHUP makes it `read` its configuration again; without that it keeps the one it has.
 
     `on_event(name, facts)` tells what happens: loading, loaded, listening, http, ready, draining,
     failed.
@@ -66,21 +79,36 @@ async def serve(
     """
     clock = clock or SystemClock()
     stop = stop or Stop()
-    _listen_to_signals(stop)
+    hung_up = asyncio.Event()
+    _listen_to_signals(stop, hung_up)
     config.data_dir.mkdir(parents=True, exist_ok=True)
-    gateway = build(config, clock, process_environment())
+    gateway = build(config, clock, process_environment(), read)
     try:
         await _start(gateway, on_event, stop)
+        gateway.tasks.start(_reload_at(hung_up, gateway), "reload")
         await stop.asked()
         await drain(gateway, config.server.drain, stop, on_event, clock)
     finally:
         await gateway.aclose()
 
 
-def _listen_to_signals(stop: Stop) -> None:
+def _listen_to_signals(stop: Stop, hung_up: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, hung_up.set)
     loop.add_signal_handler(signal.SIGTERM, partial(stop.ask, delay=True))
     loop.add_signal_handler(signal.SIGINT, partial(stop.ask, delay=False))
+
+
+async def _reload_at(hung_up: asyncio.Event, gateway: Gateway) -> None:
+    while True:
+        await hung_up.wait()
+        hung_up.clear()
+        try:
+            await gateway.reload(dry_run=False)
+        except GatewayError:
+            continue  # its log line says why
+        except Exception:  # root of a task: the next signal is to be heard
+            log.exception("configuration not reloaded")
 
 
 async def _start(gateway: Gateway, on_event: OnEvent, stop: Stop) -> None:
@@ -116,6 +144,7 @@ async def drain(
     open ones may go on for `longest_generation_s`.
     """
     gateway.ready = False
+    gateway.draining = True
     await gateway.grpc.not_serving()
     on_event("draining", {"calls": str(gateway.grpc.front.in_flight)})
     if stop.delay:

@@ -52,6 +52,14 @@ class LimitPolicies:
             for name, provider in providers.items()
         }
 
+    def follow(self, former: LimitPolicies) -> None:
+        """Calls that wait in `former`, or will yet, came earlier than those here."""
+        self._queue.follow(former._queue)
+
+    def leave(self) -> None:
+        """No call is left here, nor will one come."""
+        self._queue.leave()
+
     @property
     def waiting(self) -> int:
         """Calls that wait now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping, MutableMapping
+from functools import cache
 from pathlib import Path
 
 from interlingua_gateway.config.deployments import LocalConfig, ProviderConfig
@@ -34,7 +35,7 @@ class ProviderFactory:
         self._redactor = redactor
         self._clock = clock
         self._environment = environment
-        self._trusting: dict[str, ssl.SSLContext] = {}
+        self._system_tls = cache(client_tls)
 
     def make(self, name: str, config: ProviderConfig) -> Provider:
         """The provider `name`.
@@ -91,23 +92,20 @@ class ProviderFactory:
             proxy = proxy_of(config.proxy) if config.proxy else None
         except ValueError as error:
             raise InternalError(f"providers.{name}.proxy: {error}") from error
-        return HttpClient(
-            clock=self._clock,
-            limits=_limits(config),
-            tls=self._tls(config),
-            proxy=proxy,
-        )
+        try:
+            tls = self._tls(config)
+        except OSError as error:
+            raise InternalError(f"Cannot read the certificates in {config.ca_file}.") from error
+        return HttpClient(clock=self._clock, limits=_limits(config), tls=tls, proxy=proxy)
 
     def _tls(self, config: ProviderConfig) -> ssl.SSLContext | None:
-        """The context for `https`: one for all who trust the same authorities, for to read those of
-        the system takes 20 ms and 1 MB; None where nothing is called by that."""
+        """The context for `https`: one for all who trust the authorities of the system, for to read
+        those takes 20 ms and 1 MB; None where nothing is called by that."""
         plain = (config.base_url or "").startswith("http:") and config.proxy is None
         if plain and config.kind != "litellm":
             return None
-        file = str(config.ca_file or "")
-        if file not in self._trusting:
-            self._trusting[file] = client_tls(file)
-        return self._trusting[file]
+        # A file may have changed since it was read for another provider.
+        return client_tls(str(config.ca_file)) if config.ca_file else self._system_tls()
 
     def _local(self, name: str, config: ProviderConfig) -> Provider:
         model = LocalModel(_local_settings(config.local), self._clock)

@@ -53,6 +53,11 @@ class Stores:
         self._spending = cast("RedisSpending", made)
         return self._spending
 
+    def configure(self, config: Config) -> None:
+        """From now on counters do what `config` says while Redis is away."""
+        if self._counted is not None:
+            self._counted.when_down = WhenDown(config.limits.when_redis_is_down)
+
     async def aclose(self) -> None:
         """Close the connections."""
         if self._spending is not None:
@@ -103,7 +108,7 @@ def _link(config: Config, clock: Clock) -> RedisLink | None:
 
 
 def _shared_counters(config: Config, link: RedisLink | None, clock: Clock) -> RedisCounters | None:
-    if link is None or not config.limits.rules:
+    if link is None:
         return None
     when_down = WhenDown(config.limits.when_redis_is_down)
     counters = _redis("counters").RedisCounters(link, when_down, clock)

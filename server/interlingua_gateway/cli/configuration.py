@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeAlias
 
+from interlingua_gateway.cli.connection import connected
 from interlingua_gateway.cli.failure import MISUSED, CommandError, stderr
+from interlingua_gateway.cli.options import Gateway
 from interlingua_gateway.cli.text import write
 from interlingua_gateway.config.environment import process_environment
 from interlingua_gateway.config.load import Loaded, load
@@ -18,19 +22,30 @@ from interlingua_gateway.providers.script import scripts_of
 MAX_COLUMN = 60
 
 
-def loaded(file: Path | None, overrides: dict[str, tuple[str, str]] | None = None) -> Loaded:
-    """The configuration of `file`, the environment and options of a command.
+Overrides: TypeAlias = Mapping[str, tuple[str, str]]
+"""An option of a command and its value, by the environment variable that it goes before."""
 
-    `overrides` maps an environment variable to an option and its value, which win.
+
+def read(file: Path | None, overrides: Overrides) -> Loaded:
+    """The configuration of `file`, the environment and `overrides`, which win.
+
+    Raises:
+        ConfigError: with every problem.
+    """
+    environment = dict(process_environment())
+    environment.update((variable, value) for variable, (_, value) in overrides.items())
+    return load(file, environment)
+
+
+def loaded(file: Path | None, overrides: Overrides | None = None) -> Loaded:
+    """The same, for a command.
 
     Raises:
         CommandError: with every problem, and exit code 2.
     """
     options = overrides or {}
-    environment = dict(process_environment())
-    environment.update((variable, value) for variable, (_, value) in options.items())
     try:
-        return load(file, environment)
+        return read(file, options)
     except ConfigError as error:
         found = "\n".join(str(problem) for problem in error.problems)
         for variable, (option, _) in options.items():
@@ -63,6 +78,21 @@ def show(file: Path | None) -> None:
     column = min(MAX_COLUMN, max(len(line) for line, _ in shown)) + 2
     for line, origin in shown:
         write(f"{line:<{column}}  # {origin}\n" if origin else f"{line}\n")
+
+
+def reload(gateway: Gateway, *, dry_run: bool) -> None:
+    """Have a gateway read its configuration again, and write what is different."""
+    with connected(gateway) as client:
+        answer = client.reload_config(dry_run=dry_run)
+    for change in answer.changes:
+        write(f"{change}\n")
+    if not answer.changes:
+        said = "nothing is different"
+    elif dry_run:
+        said = "this would change; nothing has"
+    else:
+        said = "this has changed"
+    stderr().print(f"{said}; in force: {answer.configuration_digest}", markup=False)
 
 
 def schema() -> None:

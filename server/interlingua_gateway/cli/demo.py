@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from interlingua import AsyncClient, InterlinguaError
@@ -15,6 +16,7 @@ from interlingua_gateway.cli.serve import (
     callable_address,
     configured,
     live,
+    read_again,
 )
 from interlingua_gateway.cli.text import end_line, write
 from interlingua_gateway.config.tree import Config
@@ -68,12 +70,13 @@ def run(choices: Choices) -> None:
     """Run the gateway, show one answer, and stay up until SIGTERM or Ctrl-C."""
     config = configured(choices).config
     display = Display(config, instructive=False)
-    live(_live(config, display), display)
+    live(_live(choices, config, display), display)
 
 
-async def _live(config: Config, display: Display) -> None:
+async def _live(choices: Choices, config: Config, display: Display) -> None:
     tasks = Tasks()
+    on_event, read = Demo(config, display, tasks).on_event, partial(read_again, choices)
     try:
-        await serve(config, on_event=Demo(config, display, tasks).on_event)
+        await serve(config, on_event=on_event, read=read)
     finally:
         await tasks.aclose()

@@ -258,6 +258,22 @@ def show(config: ConfigFile = None) -> None:
 
 
 @config_app.command()
+def reload(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar="", help="Only say what would change.")
+    ] = False,
+    address: Address = LOCALHOST,
+    tls: Tls = False,
+    ca_file: CaFile = None,
+    timeout: Timeout = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Have a gateway read its configuration again and put it in force; no call is dropped."""
+    gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout, api_key=api_key)
+    run("configuration.reload", gateway, dry_run=dry_run)
+
+
+@config_app.command()
 def schema() -> None:
     """Write the JSON schema of the configuration, with the environment variable of each key."""
     run("configuration.schema")

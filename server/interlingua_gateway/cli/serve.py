@@ -8,11 +8,12 @@ import logging
 import os
 import sys
 from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from interlingua_gateway.app.lifecycle import serve
 from interlingua_gateway.cli.choices import LOCALHOST, Choices
-from interlingua_gateway.cli.configuration import loaded
+from interlingua_gateway.cli.configuration import Overrides, loaded, read
 from interlingua_gateway.cli.failure import CommandError, stderr
 from interlingua_gateway.config.environment import variable_of
 from interlingua_gateway.config.load import Loaded
@@ -131,7 +132,8 @@ def run(choices: Choices) -> None:
     """Run the gateway until SIGTERM or Ctrl-C."""
     config = configured(choices).config
     display = Display(config) if for_people(config) else Journal()
-    live(serve(config, on_event=display.on_event), display)
+    read_anew = partial(read_again, choices)
+    live(serve(config, on_event=display.on_event, read=read_anew), display)
 
 
 def live(life: Coroutine[object, object, None], display: Display | Journal) -> NoReturn:
@@ -159,7 +161,24 @@ def live(life: Coroutine[object, object, None], display: Display | Journal) -> N
 
 
 def configured(choices: Choices) -> Loaded:
-    """The configuration with the options of the command over it."""
+    """The configuration with the options of the command over it.
+
+    Raises:
+        CommandError: with every problem.
+    """
+    return loaded(choices.file, _overrides(choices))
+
+
+def read_again(choices: Choices) -> Config:
+    """The same as it is now.
+
+    Raises:
+        ConfigError: with every problem.
+    """
+    return read(choices.file, _overrides(choices)).config
+
+
+def _overrides(choices: Choices) -> Overrides:
     overrides: dict[str, tuple[str, str]] = {}
     if choices.listen:
         listen = json.dumps(list(choices.listen))
@@ -169,7 +188,7 @@ def configured(choices: Choices) -> Loaded:
         overrides[variable_of(("http", "listen"))] = ("--http", value)
     if choices.log_level is not None:
         overrides[variable_of(("telemetry", "log_level"))] = ("--log-level", choices.log_level)
-    return loaded(choices.file, overrides)
+    return overrides
 
 
 def for_people(config: Config) -> bool:

@@ -138,6 +138,11 @@ class Tasks:
         while self._tasks:
             await asyncio.wait(tuple(self._tasks))
 
+    async def joined_those_of_now(self) -> None:
+        """Wait until those have ended that run now, whatever is started meanwhile."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks))
+
     async def aclose(self) -> None:
         """Cancel what still runs and wait for it; errors of the tasks were theirs to handle."""
         tasks = tuple(self._tasks)

@@ -25,9 +25,13 @@ class Redactor:
     __slots__ = ("_secrets",)
 
     def __init__(self, secrets: tuple[str, ...] = ()) -> None:
-        self._secrets = tuple(
-            sorted((secret for secret in secrets if len(secret) >= 4), key=len, reverse=True)
-        )
+        self._secrets: tuple[str, ...] = ()
+        self.learn(secrets)
+
+    def learn(self, secrets: tuple[str, ...]) -> None:
+        """From now on mask `secrets` too."""
+        known = {*self._secrets, *(secret for secret in secrets if len(secret) >= 4)}
+        self._secrets = tuple(sorted(known, key=len, reverse=True))
 
     def __call__(self, text: str, limit: int = 300) -> str:
         """`text` without secrets and control characters, cut to `limit` characters."""

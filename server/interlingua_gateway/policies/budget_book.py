@@ -122,6 +122,27 @@ class BudgetBook:
                 self._rules.replace(rules[len(self._rules.configured) :])
             self._known.set()
 
+    async def prepare(self, store: BudgetStore, configured: Sequence[BudgetRule]) -> None:
+        """Learn what was spent of `configured`, which are about to become the configuration's.
+
+        Raises:
+            GatewayError: the store does not answer; what was known stays.
+        """
+        async with self._turn:
+            if not self._steady():
+                return  # the next sums tell
+            taken = {rule.name for rule in configured}
+            others = (*self._rules.configured, *(budget.rule for budget in self.budgets))
+            kept = [rule for rule in others if rule.name not in taken]
+            await self._sum(store, [*configured, *kept])
+
+    def configured(self) -> None:
+        """The rules of the configuration are others now: all is read again soon, for names may have
+        become free, and calls that are open hold nothing of a new budget."""
+        self.budgets = _free(self.budgets, self._rules)
+        self._revision = 0
+        self._sum_at_s, self._pause_s = self._clock.monotonic(), FIRST_SUM_S
+
     async def _tell(self, store: BudgetStore) -> None:
         told = self._untold[:]
         if told:

@@ -27,7 +27,7 @@ class BudgetRules:
         self, configured: Sequence[BudgetRule], names: Mapping[str, str], clock: Clock
     ) -> None:
         self._configured = tuple(configured)
-        self._names = names
+        self.names = names
         self._clock = clock
         self._known: dict[tuple[str, Scope], Pot] = {}
         self._put: tuple[BudgetRule, ...] = ()
@@ -42,6 +42,13 @@ class BudgetRules:
     def put(self) -> tuple[BudgetRule, ...]:
         """Those that were put at runtime."""
         return self._put
+
+    def configure(self, configured: Sequence[BudgetRule], names: Mapping[str, str]) -> None:
+        """From now on `configured` are the rules of the configuration, and go before those of the
+        same names that were put."""
+        taken = {rule.name for rule in configured}
+        self._configured, self.names = tuple(configured), names
+        self.replace([rule for rule in self._put if rule.name not in taken])
 
     def replace(self, put: Sequence[BudgetRule]) -> None:
         """From now on `put` are the rules beside those of the configuration."""
@@ -58,7 +65,7 @@ class BudgetRules:
             Facet.TENANT: caller.tenant,
             Facet.PROJECT: caller.project,
             Facet.KEY: caller.key,
-            Facet.MODEL: self._names.get(call.request.model, call.request.model),
+            Facet.MODEL: self.names.get(call.request.model, call.request.model),
             Facet.USER: caller.user,
         }
         return tuple(
@@ -88,7 +95,7 @@ class BudgetRules:
         model is not one of the rule's."""
         model = values.get(Facet.MODEL)
         if rule.models is not None and model is not None:
-            name = self._names.get(model, model)
+            name = self.names.get(model, model)
             values = {**values, Facet.MODEL: name}
             if not Aliases(dict.fromkeys(rule.models, True)).find(name):
                 return None

@@ -43,6 +43,11 @@ class KnownIdentities:
         """Wait for the first copy."""
         await self._loaded.wait()
 
+    def classify(self, default_tier: str) -> None:
+        """From now on this is the tier of callers whose tenant has none."""
+        self._default_tier = default_tier
+        self._identities.clear()
+
     def key(self, key: str) -> ApiKey | None:
         """The key with this id."""
         return self._keys.get(key)

@@ -54,6 +54,7 @@ class Queue:
         self._tasks = Tasks()
         self._serving = self._passing = False
         self._next_look = 0.0
+        self._beside: list[Queue] = [self]
 
     def __len__(self) -> int:
         return len(self._line)
@@ -74,9 +75,24 @@ class Queue:
         return await self._wait(call, charges, size)
 
     def freed(self) -> None:
-        """Something was given back: look again who fits."""
+        """Something was given back: whoever waits may fit now."""
+        for queue in self._beside:
+            queue.look()
+
+    def look(self) -> None:
+        """See soon who of those that wait fits now."""
         if self._line:
             self._changed.set()
+
+    def follow(self, former: Queue) -> None:
+        """Stand behind `former`, whose calls came earlier, before the same counters: what calls of
+        the one give back is for those that wait in the other too."""
+        self._beside = former._beside
+        self._beside.append(self)
+
+    def leave(self) -> None:
+        """No call comes here any more, nor ends that came."""
+        self._beside.remove(self)
 
     async def aclose(self) -> None:
         """Refuse all that wait."""

@@ -67,23 +67,58 @@ class Deployment:
         return None
 
 
+class Former(msgspec.Struct, frozen=True):
+    """The deployments of an earlier fleet; only of providers that are `unchanged` are they still
+    the same."""
+
+    deployments: Mapping[str, Deployment]
+    unchanged: frozenset[str]
+
+    def find(self, target: Target) -> Deployment | None:
+        """The deployment that `target` was already, at the same place."""
+        found = self.deployments.get(target.deployment)
+        if found is None or target.provider not in self.unchanged:
+            return None
+        return found if _place_of(found.target) == _place_of(target) else None
+
+
 class Fleet:
-    """All deployments of a configuration, by their names."""
+    """All deployments of a configuration, by their names.
+
+    Those that are in `former` too, at the same place, are the same: attempts of both fleets are
+    counted together. Until `take_over` they stand as `former` has them. `kept` are their names.
+    """
 
     def __init__(
         self,
         targets: Sequence[Target],
         settings: BreakerSettings,
         on_state: OnState = lambda target, state: None,
+        former: Former | None = None,
     ) -> None:
-        quotas: dict[tuple[str, str], Quota] = {}
-        found: dict[str, Deployment] = {}
-        for target in targets:
-            shared = target.quota or f"deployment {target.deployment}"
-            quota = quotas.setdefault((target.provider, shared), Quota())
+        former = former or Former({}, frozenset())
+        self._targets = {target.deployment: target for target in targets}
+        self._settings = settings
+        found = {name: former.find(target) for name, target in self._targets.items()}
+        kept = {name: old for name, old in found.items() if old is not None}
+        self.kept = frozenset(kept)
+        quotas = {_quota_of(old.target): old.quota for old in kept.values()}
+        for name, target in self._targets.items():
+            quota = quotas.setdefault(_quota_of(target), Quota())
             breaker = Breaker(settings, _teller(target, on_state))
-            found[target.deployment] = Deployment(target, breaker, quota)
-        self._deployments: Mapping[str, Deployment] = found
+            kept.setdefault(name, Deployment(target, breaker, quota))
+        self._deployments: Mapping[str, Deployment] = kept
+
+    def former(self, unchanged: frozenset[str]) -> Former:
+        """What the next fleet takes over of this one, of the providers `unchanged`."""
+        return Former(self._deployments, unchanged)
+
+    def take_over(self, before: BreakerSettings) -> None:
+        """From now on this fleet's bounds and settings hold; those of breakers were `before`."""
+        for name, target in self._targets.items():
+            self._deployments[name].bulkhead.limit = target.max_concurrency
+        if self._settings != before:
+            self.configure(self._settings)
 
     def of(self, target: Target) -> Deployment:
         """The state of `target`'s deployment."""
@@ -106,6 +141,14 @@ class Fleet:
     def breaker_state(self, deployment: str) -> str:
         """`closed`, `open` or `half_open`."""
         return str(self._deployments[deployment].breaker.state)
+
+
+def _place_of(target: Target) -> tuple[str, str, str]:
+    return target.provider, target.model, target.quota
+
+
+def _quota_of(target: Target) -> tuple[str, str]:
+    return target.provider, target.quota or f"deployment {target.deployment}"
 
 
 def _teller(target: Target, on_state: OnState) -> Callable[[State], None]:

@@ -60,6 +60,10 @@ class Listing:
         self._sources = {name: source for name, source in sources.items() if name in behind}
         self._names: dict[str, tuple[str, ...]] = {}
 
+    def take_over(self, former: Listing, unchanged: frozenset[str]) -> None:
+        """Begin with the lists that `former` has of the providers `unchanged`."""
+        self._names.update((n, former._names[n]) for n in unchanged & former._names.keys())
+
     def start(self, tasks: Tasks) -> None:
         """Ask now and again until `tasks` are closed."""
         for name, source in self._sources.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from interlingua_gateway.core.clock import Clock
@@ -61,6 +61,10 @@ class Vitals:
         self._in_flight = in_flight
         self._targets = {target.deployment: target for target in targets}
         self._recent = {name: _Recent() for name in self._targets}
+
+    def take_over(self, former: Vitals, deployments: Iterable[str]) -> None:
+        """Go on with what `former` remembers of `deployments`, and still learns of them."""
+        self._recent.update((name, former._recent[name]) for name in deployments)
 
     def ended(self, target: Target, record: AttemptRecord) -> None:
         """An attempt at `target` has ended."""

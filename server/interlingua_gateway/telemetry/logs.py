@@ -84,6 +84,11 @@ def set_up(level: str, form: str, redact: Redactor, stream: TextIO | None = None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("interlingua").setLevel(level.upper())
+    set_level(level)
     # Who was refused and who changed something is told at every level.
     logging.getLogger("interlingua.audit").setLevel(logging.INFO)
+
+
+def set_level(level: str) -> None:
+    """From now on write what is at least as important as `level`."""
+    logging.getLogger("interlingua").setLevel(level.upper())

@@ -79,6 +79,14 @@ class Metrics:
             "grpc_server_handling_seconds", "From start to end of RPCs.", _RPC, DURATION_BUCKETS
         )
         self.in_flight = self._gauge("interlingua_calls_in_flight", "RPCs being served.", ())
+        self.config_reloads = count(
+            "interlingua_config_reloads",
+            "Times that the configuration was read again.",
+            ("outcome",),
+        )
+        self.config_loaded = self._gauge(
+            "interlingua_config_loaded_timestamp_seconds", "When that in force was read.", ()
+        )
         self.build = self._gauge("interlingua_build_info", "Always 1.", ("version",))
 
     def _model_metrics(self) -> None:

@@ -58,6 +58,12 @@ class UpstreamMetrics:
         level = _BREAKER_LEVELS[state]
         self._metrics.breaker.labels(target.provider, target.deployment).set(level)
 
+    def gone(self, target: Target) -> None:
+        """The deployment is there no more; what was counted of it stays."""
+        labels = (target.provider, target.deployment)
+        self._metrics.breaker.remove(*labels)
+        self._metrics.upstream_in_flight.remove(*labels)
+
     def passed_over(self, target: Target, why: str) -> None:
         """A deployment was not tried, because of `why`."""
         self._metrics.passed_over.labels(target.provider, target.deployment, why).inc()

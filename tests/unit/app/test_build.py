@@ -50,11 +50,10 @@ SETS = {
 PRINT = """
 import sys
 from pathlib import Path
-from interlingua_gateway.app.build import digest
-from interlingua_gateway.app.digests import digests
+from interlingua_gateway.app.digests import configuration_digest, digests
 from interlingua_gateway.config.load import load
 config = load(Path(sys.argv[1]), {}).config
-print(digest(config), digests(config)['m'])
+print(configuration_digest(config), digests(config)['m'])
 """
 
 

@@ -56,3 +56,9 @@ def test_a_text_is_one_line_of_limited_length_and_never_cut_before_it_is_masked(
     assert redact("a\n\tb  c\r\n") == "a b c"
     assert redact("x" * 50, 10) == "x" * 9 + "…"
     assert "tops" not in redact("x" * 295 + "topsecret", 300)
+
+
+def test_what_is_learned_later_is_masked_too():
+    redact = Redactor(("former-one",))
+    redact.learn(("latter", "former-one", "xy"))
+    assert redact("former-one latter xy") == "[redacted] [redacted] xy"

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
 from interlingua_gateway.core.budget import (
@@ -229,6 +230,42 @@ async def test_a_budget_that_is_put_while_costs_are_under_way_is_summed_after_th
     await copy.read()
     copy.steady = True
     assert (await copy.read()).floor_of("budget:b:gateway:total") == Floor(101_111)
+
+
+async def test_what_was_spent_of_a_budget_is_known_before_it_is_configured(
+    store: SqlBudgets, database: Database, clock: ManualClock
+) -> None:
+    copy = Copy(store, clock, rule())
+    await store.put(ScopedBudget(id="new", period=Period.TOTAL, limit_nano_usd=1))
+    await copy.read()
+    await _spend(database)
+    rules = [rule(limit_nano_usd=5), msgspec.structs.replace(rule("tenant"), name="new")]
+    await copy.book.prepare(store, rules)
+    assert copy.book.floor_of("budget:r:gateway:total") == Floor(101_111)
+    assert copy.book.floor_of("budget:new:tenant:acme:total") == Floor(100_111)
+    copy.rules.configure(rules, {})
+    copy.book.configured()
+    assert (copy.book.budgets, copy.rules.put) == ((), ())
+    # Its name is free again.
+    copy.rules.configure([rule()], {})
+    copy.book.configured()
+    assert [budget.id for budget in (await copy.read()).budgets] == ["new"]
+    assert copy.book.floor_of("budget:new:gateway:total") == Floor(101_111)
+
+
+async def test_it_is_summed_later_while_costs_are_under_way(
+    store: SqlBudgets, database: Database, clock: ManualClock
+) -> None:
+    copy = Copy(store, clock)
+    await copy.read()
+    await _spend(database)
+    copy.steady = False
+    await copy.book.prepare(store, [rule()])
+    assert copy.book.floor_of("budget:r:gateway:total") == Floor()
+    copy.rules.configure([rule()], {})
+    copy.book.configured()
+    copy.steady = True
+    assert (await copy.read()).floor_of("budget:r:gateway:total") == Floor(101_111)
 
 
 @dataclass

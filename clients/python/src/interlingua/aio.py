@@ -30,6 +30,8 @@ from interlingua.v1.admin_service_pb2 import (
     InvalidateCacheRequest,
     ListBudgetsRequest,
     PutBudgetRequest,
+    ReloadConfigRequest,
+    ReloadConfigResponse,
 )
 from interlingua.v1.admin_service_pb2_grpc import AdminServiceStub
 from interlingua.v1.feedback_service_pb2_grpc import FeedbackServiceStub
@@ -199,6 +201,13 @@ class AsyncClient:
         """Removes the answers that `request` selects from the cache; returns how many."""
         method = self._admin.InvalidateCache
         return (await self._call(method, "InvalidateCache", request, options)).removed
+
+    async def reload_config(
+        self, *, dry_run: bool = False, **options: Unpack[CallOptions]
+    ) -> ReloadConfigResponse:
+        """Has the gateway read its configuration again; returns its digest and what changed."""
+        request = ReloadConfigRequest(dry_run=dry_run)
+        return await self._call(self._admin.ReloadConfig, "ReloadConfig", request, options)
 
     async def put_budget(self, budget: Budget, **options: Unpack[CallOptions]) -> Budget:
         """Makes `budget` or replaces the one of its id; returns it with what is spent of it."""

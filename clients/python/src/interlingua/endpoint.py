@@ -26,6 +26,7 @@ TIMEOUTS_S: Mapping[str, float] = {
     "GetModel": 15.0,
     "Health": 15.0,
     "InvalidateCache": 60.0,
+    "ReloadConfig": 120.0,
     "CreateApiKey": 30.0,
     "ListApiKeys": 30.0,
     "RotateApiKey": 30.0,

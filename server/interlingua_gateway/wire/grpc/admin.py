@@ -1,4 +1,4 @@
-"""interlingua.v1.AdminService: so far InvalidateCache."""
+"""interlingua.v1.AdminService: InvalidateCache and ReloadConfig."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TypeAlias
 from interlingua.v1 import admin_service_pb2
 from interlingua_gateway.core.errors import CallerError
 from interlingua_gateway.core.ports import Blobs
+from interlingua_gateway.core.reload import Reload
 from interlingua_gateway.core.types import Request
 from interlingua_gateway.wire.grpc.decode import decode_generate
 from interlingua_gateway.wire.grpc.exchange import Exchange
@@ -20,9 +21,12 @@ Digest: TypeAlias = Callable[[Request], str]
 class AdminMethods:
     """Methods that change the gateway itself."""
 
-    def __init__(self, blobs: Blobs, digest: Digest, *, max_request_bytes: int) -> None:
+    def __init__(
+        self, blobs: Blobs, digest: Digest, reload: Reload, *, max_request_bytes: int
+    ) -> None:
         self._blobs = blobs
         self._digest = digest
+        self._reload = reload
         self._max_request_bytes = max_request_bytes
 
     async def invalidate_cache(self, data: bytes, exchange: Exchange) -> bytes:
@@ -32,6 +36,16 @@ class AdminMethods:
         exchange.subject = label
         removed = await self._blobs.remove(label)
         return admin_service_pb2.InvalidateCacheResponse(removed=removed).SerializeToString()
+
+    async def reload_config(self, data: bytes, exchange: Exchange) -> bytes:
+        """Read the configuration again, and put it in force unless it is only to be checked."""
+        pb = parse(admin_service_pb2.ReloadConfigRequest, data, self._max_request_bytes)
+        exchange.subject = "dry_run" if pb.dry_run else "configuration"
+        reloaded = await self._reload(dry_run=pb.dry_run)
+        exchange.subject += f":{reloaded.former}->{reloaded.digest}"
+        return admin_service_pb2.ReloadConfigResponse(
+            configuration_digest=reloaded.digest, changes=reloaded.changes
+        ).SerializeToString()
 
     def _label(self, pb: admin_service_pb2.InvalidateCacheRequest) -> str:
         selector = pb.WhichOneof("selector")

@@ -46,26 +46,24 @@ class Installation(msgspec.Struct, frozen=True):
     providers: tuple[str, ...]
 
 
-class ModelMethods:
-    """Answers from what is known; no upstream is asked.
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """What a configuration makes; `names` gives for aliases the name of their model."""
 
-    `names` gives for aliases the name of their model. What the caller may not name is not shown.
+    directory: Directory
+    board: HealthBoard
+    limits: LimitBoard
+    installation: Installation
+    names: Mapping[str, str]
+
+
+class ModelMethods:
+    """Answers from what is known; no upstream is asked. What the caller may not name is not shown.
+
+    `served` is what the configuration in force makes; it may be replaced at any time.
     """
 
-    def __init__(
-        self,
-        directory: Directory,
-        board: HealthBoard,
-        limits: LimitBoard,
-        installation: Installation,
-        names: Mapping[str, str],
-        clock: Clock,
-    ) -> None:
-        self._directory = directory
-        self._board = board
-        self._limits = limits
-        self._installation = installation
-        self._names = names
+    def __init__(self, served: Served, clock: Clock) -> None:
+        self.served = served
         self._clock = clock
 
     async def list_models(self, data: bytes, exchange: Exchange) -> bytes:
@@ -89,8 +87,9 @@ class ModelMethods:
         pb = parse(model_service_pb2.GetModelRequest, data, REQUEST_LIMIT_BYTES)
         if not pb.name:
             raise CallerError.of_field("name", "must be set")
-        exact = [model for model in self._directory.models() if model.name == pb.name]
-        model = exact[0] if exact else self._directory.find(pb.name)
+        directory = self.served.directory
+        exact = [model for model in directory.models() if model.name == pb.name]
+        model = exact[0] if exact else directory.find(pb.name)
         if model is None or not self._is_shown(pb.name, exchange):
             raise CallerError(
                 Reason.MODEL_NOT_FOUND,
@@ -103,11 +102,12 @@ class ModelMethods:
     async def health(self, data: bytes, exchange: Exchange) -> bytes:
         """The gateway and its providers; without the scope INFERENCE only whether it serves."""
         pb = parse(gateway_service_pb2.HealthRequest, data, REQUEST_LIMIT_BYTES)
-        conditions = self._board.conditions()
+        served = self.served
+        conditions = served.board.conditions()
         status = enums.HEALTH[_best([c.status for c in conditions])]
         if not exchange.identity.may(Scope.INFERENCE):
             return gateway_service_pb2.HealthResponse(status=status).SerializeToString()
-        here = self._installation
+        here = served.installation
         if pb.provider and pb.provider not in here.providers:
             raise CallerError(
                 Reason.RESOURCE_NOT_FOUND,
@@ -115,7 +115,7 @@ class ModelMethods:
                 resource=Resource("provider", pb.provider[:80]),
             )
         names = (pb.provider,) if pb.provider else here.providers
-        headroom = await self._limits.headroom()
+        headroom = await served.limits.headroom()
         providers = [
             _provider(name, [c for c in conditions if c.provider == name], headroom)
             for name in names
@@ -130,16 +130,16 @@ class ModelMethods:
         ).SerializeToString()
 
     def _shown(self, exchange: Exchange) -> Sequence[Model]:
-        models = self._directory.models()
+        models = self.served.directory.models()
         if not exchange.identity.caller.models:
             return models
         return [model for model in models if self._is_shown(model.name, exchange)]
 
     def _is_shown(self, name: str, exchange: Exchange) -> bool:
-        return exchange.identity.caller.models.covers(name, self._names.get(name, name))
+        return exchange.identity.caller.models.covers(name, self.served.names.get(name, name))
 
     def _statuses(self) -> dict[str, str]:
-        return {c.deployment: c.status for c in self._board.conditions()}
+        return {c.deployment: c.status for c in self.served.board.conditions()}
 
 
 def _page_start(token: str, total: int) -> int:

@@ -17,13 +17,13 @@ from interlingua.v1 import (
     model_service_pb2,
     usage_service_pb2,
 )
-from interlingua_gateway.core.errors import CallerError, InternalError, Reason
+from interlingua_gateway.core.errors import InternalError
 from interlingua_gateway.core.identity import Scope
 from interlingua_gateway.wire.grpc.admin import AdminMethods
 from interlingua_gateway.wire.grpc.admin_budgets import BudgetMethods
 from interlingua_gateway.wire.grpc.admin_keys import KeyMethods
 from interlingua_gateway.wire.grpc.admin_tenants import TenantMethods
-from interlingua_gateway.wire.grpc.exchange import Exchange, StreamMethod, UnaryMethod, Write
+from interlingua_gateway.wire.grpc.exchange import StreamMethod, UnaryMethod
 from interlingua_gateway.wire.grpc.feedback import FeedbackMethods
 from interlingua_gateway.wire.grpc.front import Front
 from interlingua_gateway.wire.grpc.gateway import GatewayMethods
@@ -115,6 +115,7 @@ class GrpcServer:
             "FeedbackService.RecordFeedback": feedback.record_feedback,
             "FeedbackService.GetInsights": feedback.get_insights,
             "AdminService.InvalidateCache": admin.invalidate_cache,
+            "AdminService.ReloadConfig": admin.reload_config,
             "AdminService.CreateApiKey": keys.create_api_key,
             "AdminService.ListApiKeys": keys.list_api_keys,
             "AdminService.RotateApiKey": keys.rotate_api_key,
@@ -227,30 +228,18 @@ def _handlers(
         key = f"{service.name}.{method.name}"
         if method.server_streaming:
             handlers[method.name] = front.stream(
-                service.full_name, method.name, streams.get(key, _no_stream), scope
+                service.full_name, method.name, streams[key], scope
             )
         else:
             free = key in ALWAYS_ADMITTED
             handlers[method.name] = front.unary(
                 service.full_name,
                 method.name,
-                unary.get(key, _no_method),
+                unary[key],
                 None if free else scope,
                 admission=not free,
             )
     return handlers
-
-
-async def _no_method(data: bytes, exchange: Exchange) -> bytes:
-    raise CallerError(
-        Reason.NOT_IMPLEMENTED,
-        f"This gateway does not serve {exchange.method}.",
-        metadata={"method": exchange.method},
-    )
-
-
-async def _no_stream(data: bytes, exchange: Exchange, write: Write) -> None:
-    await _no_method(data, exchange)
 
 
 def channel_options(options: ServerOptions) -> Sequence[tuple[str, int]]:
