@@ -121,7 +121,7 @@ def configurations() -> list[tuple[str, str]]:
 def test_shown_configurations_are_right(place: str, code: str, tmp_path: Path) -> None:
     file = tmp_path / "gateway.yaml"
     file.write_text(code)
-    needed = set(re.findall(r"\benv:([A-Z_]+)", code)) | {"OPENAI_API_KEY"}
+    needed = set(re.findall(r"\benv:([A-Z_]+)", code)) | {"OPENAI_API_KEY", "ANTHROPIC_API_KEY"}
     environment = dict.fromkeys(needed, "0123456789abcdef" * 4)
     found = load(file, {**environment, "HOME": str(tmp_path)})
     assert found.config.models, place

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from interlingua_gateway.cli.connection import connected
 from interlingua_gateway.cli.failure import MISUSED, CommandError, stderr
-from interlingua_gateway.cli.options import Gateway
 from interlingua_gateway.cli.text import write
 from interlingua_gateway.config.environment import process_environment
 from interlingua_gateway.config.load import Loaded, load
@@ -78,21 +76,6 @@ def show(file: Path | None) -> None:
     column = min(MAX_COLUMN, max(len(line) for line, _ in shown)) + 2
     for line, origin in shown:
         write(f"{line:<{column}}  # {origin}\n" if origin else f"{line}\n")
-
-
-def reload(gateway: Gateway, *, dry_run: bool) -> None:
-    """Have a gateway read its configuration again, and write what is different."""
-    with connected(gateway) as client:
-        answer = client.reload_config(dry_run=dry_run)
-    for change in answer.changes:
-        write(f"{change}\n")
-    if not answer.changes:
-        said = "nothing is different"
-    elif dry_run:
-        said = "this would change; nothing has"
-    else:
-        said = "this has changed"
-    stderr().print(f"{said}; in force: {answer.configuration_digest}", markup=False)
 
 
 def schema() -> None:

@@ -270,7 +270,7 @@ def reload(
 ) -> None:
     """Have a gateway read its configuration again and put it in force; no call is dropped."""
     gateway = Gateway(address=address, tls=tls, ca_file=ca_file, timeout_s=timeout, api_key=api_key)
-    run("configuration.reload", gateway, dry_run=dry_run)
+    run("reload", gateway, dry_run=dry_run)
 
 
 @config_app.command()
