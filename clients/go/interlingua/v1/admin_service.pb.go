@@ -319,17 +319,18 @@ func (x *ApiKey) GetRevokedAt() *timestamppb.Timestamp {
 // Make a key.
 type CreateApiKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// For a person.
+	// For a person; at most 200 printable characters.
 	DisplayName string `protobuf:"bytes,1,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// Whose it is to be; empty for nobody's.
+	// Whose it is to be, as Tenant.id; empty for nobody's.
 	TenantId string `protobuf:"bytes,2,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
-	// For which project of the tenant, if any.
+	// For which project of the tenant, if any: up to 128 characters as in Tenant.id.
 	Project string `protobuf:"bytes,3,opt,name=project,proto3" json:"project,omitempty"`
 	// What it allows; empty means SCOPE_INFERENCE.
 	Scopes []Scope `protobuf:"varint,4,rep,packed,name=scopes,proto3,enum=interlingua.v1.Scope" json:"scopes,omitempty"`
-	// Aliases that it may name, wildcards included; empty means all of the tenant's.
+	// Aliases that it may name, and patterns with one `*`; at most 1000, of at most 200 printable
+	// characters each. Empty means all of the tenant's.
 	AllowedModels []string `protobuf:"bytes,5,rep,name=allowed_models,json=allowedModels,proto3" json:"allowed_models,omitempty"`
-	// How long it lasts. Unset means for ever.
+	// How long it lasts; at least a second. Unset means for ever.
 	Ttl           *durationpb.Duration `protobuf:"bytes,6,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -595,8 +596,8 @@ type RotateApiKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which key.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// How long the old secret goes on working. Unset means 24 hours. A secret that was replaced
-	// earlier ends at once.
+	// How long the old secret goes on working, not negative. Unset means 24 hours. A secret that was
+	// replaced earlier ends at once.
 	Overlap       *durationpb.Duration `protobuf:"bytes,2,opt,name=overlap,proto3" json:"overlap,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -796,13 +797,16 @@ func (x *RevokeApiKeyResponse) GetApiKey() *ApiKey {
 // Someone who uses the gateway and is told apart in limits, budgets and reports.
 type Tenant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its id: up to 128 letters, digits, `-`, `_`, `.`, `:`, `@` and `/`.
+	// Its id: 1 to 128 letters (ASCII), digits, `-`, `_`, `.`, `:`, `@` and `/`, the first one a
+	// letter or a digit.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// For a person.
+	// For a person; at most 200 printable characters.
 	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// Name of its tier of limits and budgets in the configuration; empty means the default one.
+	// Name of its tier of limits and budgets in the configuration: up to 128 characters as in `id`.
+	// Empty means the default one.
 	Tier string `protobuf:"bytes,3,opt,name=tier,proto3" json:"tier,omitempty"`
-	// Aliases that it may name, wildcards included; empty means all.
+	// Aliases that it may name, and patterns with one `*`; at most 1000, of at most 200 printable
+	// characters each. Empty means all.
 	AllowedModels []string `protobuf:"bytes,4,rep,name=allowed_models,json=allowedModels,proto3" json:"allowed_models,omitempty"`
 	// When it was made; set by the gateway.
 	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -1163,17 +1167,18 @@ func (*DeleteTenantResponse) Descriptor() ([]byte, []int) {
 // Money that may be spent.
 type Budget struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its id, unique.
+	// Its id, unique: 1 to 63 lower-case letters (ASCII), digits, `_` and `-`, the first one a letter
+	// or a digit.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Whose spending counts; empty fields mean any.
 	Scope *BudgetScope `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
 	// Over which time.
 	Period BudgetPeriod `protobuf:"varint,3,opt,name=period,proto3,enum=interlingua.v1.BudgetPeriod" json:"period,omitempty"`
-	// How much; 1e-9 USD.
+	// How much; 1e-9 USD, from 1 to 9000000000000000 (9 million USD).
 	LimitNanoUsd int64 `protobuf:"varint,4,opt,name=limit_nano_usd,json=limitNanoUsd,proto3" json:"limit_nano_usd,omitempty"`
 	// What happens when it is spent.
 	Enforcement BudgetEnforcement `protobuf:"varint,5,opt,name=enforcement,proto3,enum=interlingua.v1.BudgetEnforcement" json:"enforcement,omitempty"`
-	// Shares of the limit, in (0, 1], at which an alert is sent, once each a period.
+	// Shares of the limit, in (0, 1], at which an alert is sent, once each a period; at most 20.
 	AlertThresholds []float64 `protobuf:"fixed64,6,rep,packed,name=alert_thresholds,json=alertThresholds,proto3" json:"alert_thresholds,omitempty"`
 	// What is spent of it in the current period; set by the gateway. 1e-9 USD.
 	SpentNanoUsd int64 `protobuf:"varint,7,opt,name=spent_nano_usd,json=spentNanoUsd,proto3" json:"spent_nano_usd,omitempty"`
@@ -1269,7 +1274,8 @@ func (x *Budget) GetResetsAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// Whose spending counts towards a budget; empty fields mean any.
+// Whose spending counts towards a budget; empty fields mean any. At most 200 printable characters
+// each, a tenant as Tenant.id.
 type BudgetScope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of this tenant.
@@ -1648,7 +1654,8 @@ func (*DeleteBudgetResponse) Descriptor() ([]byte, []int) {
 // Remove answers from the cache.
 type InvalidateCacheRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which answers; exactly one is set.
+	// Which answers; exactly one is set. None but `tenant_id` may be empty: an empty tenant is that
+	// of callers of whom none is known.
 	//
 	// Types that are valid to be assigned to Selector:
 	//

@@ -511,7 +511,7 @@ func (*Part_Reasoning) isPart_Content() {}
 // Bytes, or where to find them.
 type Media struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Such as image/png, audio/wav, video/mp4, application/pdf. May be empty with a URI.
+	// Such as image/png, audio/wav, video/mp4, application/pdf: with a `/`. May be empty with a URI.
 	MimeType string `protobuf:"bytes,1,opt,name=mime_type,json=mimeType,proto3" json:"mime_type,omitempty"`
 	// Exactly one is set.
 	//
@@ -609,12 +609,12 @@ type isMedia_Source interface {
 }
 
 type Media_Data struct {
-	// The bytes themselves, not base64.
+	// The bytes themselves, not base64; not empty.
 	Data []byte `protobuf:"bytes,2,opt,name=data,proto3,oneof"`
 }
 
 type Media_Uri struct {
-	// An address that the provider can fetch, such as an https URL.
+	// An address that the provider can fetch, such as an https URL; with its scheme.
 	Uri string `protobuf:"bytes,3,opt,name=uri,proto3,oneof"`
 }
 
@@ -625,9 +625,9 @@ func (*Media_Uri) isMedia_Source() {}
 // A call of one of the request's tools.
 type ToolCall struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of this call, to be repeated in its result. Unique in the conversation.
+	// Name of this call, to be repeated in its result. Unique in the conversation; not empty.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Which tool.
+	// Which tool; not empty.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// The arguments as JSON text, as the model wrote them: usually an object, not validated.
 	ArgumentsJson string `protobuf:"bytes,3,opt,name=arguments_json,json=argumentsJson,proto3" json:"arguments_json,omitempty"`
@@ -689,7 +689,7 @@ func (x *ToolCall) GetArgumentsJson() string {
 // What a tool returned.
 type ToolResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The call that this answers: ToolCall.id.
+	// The call that this answers: ToolCall.id. Not empty.
 	ToolCallId string `protobuf:"bytes,1,opt,name=tool_call_id,json=toolCallId,proto3" json:"tool_call_id,omitempty"`
 	// Name of the tool; some providers want it.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
@@ -826,11 +826,12 @@ func (x *Reasoning) GetRedacted() bool {
 // A function that the model may call.
 type Tool struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Letters, digits, `_` and `-`, at most 64; unique in the request.
+	// Letters (ASCII), digits, `_` and `-`, 1 to 64; unique in the request.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// When and how to use it, for the model.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
-	// JSON Schema of the arguments, an object, as JSON text. Empty means no arguments.
+	// JSON Schema of the arguments, an object, as JSON text. Must be valid; `$schema` may name drafts
+	// 4, 6, 7, 2019-09 and 2020-12. Empty means no arguments.
 	ParametersJsonSchema string `protobuf:"bytes,3,opt,name=parameters_json_schema,json=parametersJsonSchema,proto3" json:"parameters_json_schema,omitempty"`
 	// Ask the provider to hold the arguments to the schema exactly. Unset leaves it to the provider.
 	Strict        *bool `protobuf:"varint,4,opt,name=strict,proto3,oneof" json:"strict,omitempty"`
@@ -1164,9 +1165,10 @@ func (*JsonObjectFormat) Descriptor() ([]byte, []int) {
 // A JSON value that satisfies a schema.
 type JsonSchemaFormat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the schema, for the model: letters, digits, `_` and `-`, at most 64.
+	// Name of the schema, for the model: letters (ASCII), digits, `_` and `-`, 1 to 64.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// JSON Schema as JSON text.
+	// JSON Schema, an object, as JSON text. Must be valid; `$schema` may name drafts 4, 6, 7, 2019-09
+	// and 2020-12.
 	SchemaJson string `protobuf:"bytes,2,opt,name=schema_json,json=schemaJson,proto3" json:"schema_json,omitempty"`
 	// Ask the provider to hold the answer to the schema exactly. Unset leaves it to the provider.
 	Strict        *bool `protobuf:"varint,3,opt,name=strict,proto3,oneof" json:"strict,omitempty"`

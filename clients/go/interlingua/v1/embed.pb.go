@@ -146,7 +146,8 @@ type EmbedRequest struct {
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// What to embed; at least one.
 	Inputs []*EmbedInput `protobuf:"bytes,2,rep,name=inputs,proto3" json:"inputs,omitempty"`
-	// Length of the vectors, for models that let you choose. Unset means the model's own.
+	// Length of the vectors, for models that let you choose; from 1 to 65536. Unset means the model's
+	// own.
 	Dimensions *uint32 `protobuf:"varint,3,opt,name=dimensions,proto3,oneof" json:"dimensions,omitempty"`
 	// What the vectors are for, for models that care.
 	Task EmbedTask `protobuf:"varint,4,opt,name=task,proto3,enum=interlingua.v1.EmbedTask" json:"task,omitempty"`
@@ -168,7 +169,9 @@ type EmbedRequest struct {
 	Metadata map[string]string `protobuf:"bytes,12,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// As in GenerateRequest.
 	Tags []string `protobuf:"bytes,13,rep,name=tags,proto3" json:"tags,omitempty"`
-	// As in GenerateRequest.
+	// One JSON object that is merged into the provider's request body as it stands: for parameters
+	// that this contract does not have. It wins over the fields above; `model` and `input` cannot be
+	// set here. Empty means none.
 	ProviderOptionsJson string `protobuf:"bytes,14,opt,name=provider_options_json,json=providerOptionsJson,proto3" json:"provider_options_json,omitempty"`
 	// As in GenerateRequest.
 	UnsupportedParameters UnsupportedParameterPolicy `protobuf:"varint,15,opt,name=unsupported_parameters,json=unsupportedParameters,proto3,enum=interlingua.v1.UnsupportedParameterPolicy" json:"unsupported_parameters,omitempty"`
@@ -401,7 +404,7 @@ func (*EmbedInput_TokenIds) isEmbedInput_Input() {}
 // Token ids of a model's own tokenizer.
 type TokenIds struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The ids, in order.
+	// The ids, in order; at least one.
 	Ids           []uint32 `protobuf:"varint,1,rep,packed,name=ids,proto3" json:"ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -27,9 +27,9 @@ type RecordFeedbackRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The operation that it is about. Empty if `query` and `response` say it. It is not looked up
 	// now: feedback on an operation that is not in the ledger, or is another tenant's, counts as
-	// feedback without an operation.
+	// feedback without an operation. It must have the form of an id that a gateway gave.
 	OperationId string `protobuf:"bytes,1,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
-	// What it says; exactly one is set.
+	// What it says; exactly one is set. Texts have at most 16384 characters and are not empty.
 	//
 	// Types that are valid to be assigned to Feedback:
 	//
@@ -43,9 +43,10 @@ type RecordFeedbackRequest struct {
 	Query string `protobuf:"bytes,7,opt,name=query,proto3" json:"query,omitempty"`
 	// What was answered; kept only if the gateway is configured to keep texts.
 	Response string `protobuf:"bytes,8,opt,name=response,proto3" json:"response,omitempty"`
-	// Who says it, in your own words for users. No personal data.
+	// Who says it, in your own words for users. No personal data. At most 256 characters.
 	User string `protobuf:"bytes,9,opt,name=user,proto3" json:"user,omitempty"`
-	// Labels for your own reports.
+	// Labels for your own reports. At most 32, with keys of at most 64 and values of at most 512
+	// characters.
 	Metadata      map[string]string `protobuf:"bytes,10,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -212,7 +213,7 @@ type Rating struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// From 0 to `scale`.
 	Value float64 `protobuf:"fixed64,1,opt,name=value,proto3" json:"value,omitempty"`
-	// The best grade; 0 means 5.
+	// The best grade, above 0; 0 means 5.
 	Scale         float64 `protobuf:"fixed64,2,opt,name=scale,proto3" json:"scale,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -329,7 +330,7 @@ type GetInsightsRequest struct {
 	GroupBy []UsageDimension `protobuf:"varint,3,rep,packed,name=group_by,json=groupBy,proto3,enum=interlingua.v1.UsageDimension" json:"group_by,omitempty"`
 	// In which steps, by when the feedback was given. At most 10,000 of them.
 	Interval UsageInterval `protobuf:"varint,4,opt,name=interval,proto3,enum=interlingua.v1.UsageInterval" json:"interval,omitempty"`
-	// At most this many corrections a group; 0 means 10.
+	// At most this many corrections a group; 0 means 10, more than 100 means 100.
 	MaxCorrections uint32 `protobuf:"varint,5,opt,name=max_corrections,json=maxCorrections,proto3" json:"max_corrections,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache

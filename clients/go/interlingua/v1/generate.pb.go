@@ -1033,9 +1033,10 @@ type GenerateRequest struct {
 	Messages []*Message `protobuf:"bytes,2,rep,name=messages,proto3" json:"messages,omitempty"`
 	// How tokens are drawn.
 	Sampling *SamplingOptions `protobuf:"bytes,3,opt,name=sampling,proto3" json:"sampling,omitempty"`
-	// Functions that the model may call.
+	// Functions that the model may call, each with a name of its own.
 	Tools []*Tool `protobuf:"bytes,4,rep,name=tools,proto3" json:"tools,omitempty"`
-	// Whether and which tool must be called. Unset means TOOL_MODE_AUTO when there are tools.
+	// Whether and which tool must be called; needs `tools`. Unset means TOOL_MODE_AUTO when there are
+	// tools.
 	ToolChoice *ToolChoice `protobuf:"bytes,5,opt,name=tool_choice,json=toolChoice,proto3" json:"tool_choice,omitempty"`
 	// Whether the model may call several tools in one turn. Unset leaves it to the model.
 	ParallelToolCalls *bool `protobuf:"varint,6,opt,name=parallel_tool_calls,json=parallelToolCalls,proto3,oneof" json:"parallel_tool_calls,omitempty"`
@@ -1056,16 +1057,21 @@ type GenerateRequest struct {
 	// Place in the queue when limits make calls wait.
 	Priority Priority `protobuf:"varint,14,opt,name=priority,proto3,enum=interlingua.v1.Priority" json:"priority,omitempty"`
 	// Two requests with the same key are one operation: the second gets the first one's answer.
-	// Empty means no such key.
+	// At most 256 characters. Empty means no such key.
 	IdempotencyKey string `protobuf:"bytes,15,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	// Your name for the end user, passed on to the provider for abuse detection. No personal data.
 	User string `protobuf:"bytes,16,opt,name=user,proto3" json:"user,omitempty"`
-	// Labels for your own reports, kept with the operation; the model does not see them.
+	// Labels for your own reports, kept with the operation; the model does not see them. At most 32,
+	// with keys of at most 64 and values of at most 1024 characters.
 	Metadata map[string]string `protobuf:"bytes,17,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Tags for usage reports, kept with the operation; the model does not see them.
+	// Tags for usage reports, kept with the operation; the model does not see them. At most 32, of at
+	// most 256 characters each.
 	Tags []string `protobuf:"bytes,18,rep,name=tags,proto3" json:"tags,omitempty"`
 	// One JSON object that is merged into the provider's request body as it stands: for parameters
-	// that this contract does not have. It wins over the fields above. Empty means none.
+	// that this contract does not have. It wins over the fields above. Where a request goes, how many
+	// answers it has and how long they may be cannot be set here: `model`, `messages`, `stream`, `n`,
+	// `max_tokens` and all other names that providers have for these are INVALID_ARGUMENT; use the
+	// fields. Empty means none.
 	ProviderOptionsJson string `protobuf:"bytes,19,opt,name=provider_options_json,json=providerOptionsJson,proto3" json:"provider_options_json,omitempty"`
 	// What to do with a parameter that the chosen model cannot honour. Unspecified means to refuse.
 	UnsupportedParameters UnsupportedParameterPolicy `protobuf:"varint,20,opt,name=unsupported_parameters,json=unsupportedParameters,proto3,enum=interlingua.v1.UnsupportedParameterPolicy" json:"unsupported_parameters,omitempty"`
@@ -1246,17 +1252,17 @@ func (x *GenerateRequest) GetUnsupportedParameters() UnsupportedParameterPolicy 
 // How tokens are drawn. What is unset is left to the model's own default.
 type SamplingOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 0 is the most predictable; most models take up to 2.
+	// 0 is the most predictable; most models take up to 2. In [0, 100].
 	Temperature *float64 `protobuf:"fixed64,1,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
-	// Draw from the smallest set of tokens whose probabilities add up to this; in (0, 1].
+	// Draw from the smallest set of tokens whose probabilities add up to this; in [0, 1].
 	TopP *float64 `protobuf:"fixed64,2,opt,name=top_p,json=topP,proto3,oneof" json:"top_p,omitempty"`
-	// Draw from this many most probable tokens.
+	// Draw from this many most probable tokens; from 1 to 2147483647.
 	TopK *uint32 `protobuf:"varint,3,opt,name=top_k,json=topK,proto3,oneof" json:"top_k,omitempty"`
 	// Leave out tokens less probable than this share of the most probable one; in [0, 1].
 	MinP *float64 `protobuf:"fixed64,4,opt,name=min_p,json=minP,proto3,oneof" json:"min_p,omitempty"`
-	// Stop after this many tokens; finishes with FINISH_REASON_LENGTH.
+	// Stop after this many tokens; finishes with FINISH_REASON_LENGTH. From 1 to 2147483647.
 	MaxOutputTokens *uint32 `protobuf:"varint,5,opt,name=max_output_tokens,json=maxOutputTokens,proto3,oneof" json:"max_output_tokens,omitempty"`
-	// Stop before any of these texts; most providers take up to 4.
+	// Stop before any of these texts, none of them empty; most providers take up to 4.
 	StopSequences []string `protobuf:"bytes,6,rep,name=stop_sequences,json=stopSequences,proto3" json:"stop_sequences,omitempty"`
 	// The same seed and request should give the same answer, as far as the provider can.
 	Seed *int64 `protobuf:"varint,7,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
@@ -1266,7 +1272,7 @@ type SamplingOptions struct {
 	FrequencyPenalty *float64 `protobuf:"fixed64,9,opt,name=frequency_penalty,json=frequencyPenalty,proto3,oneof" json:"frequency_penalty,omitempty"`
 	// Added to the logits of these token ids; values in [-100, 100].
 	LogitBias map[uint32]float64 `protobuf:"bytes,10,rep,name=logit_bias,json=logitBias,proto3" json:"logit_bias,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
-	// How many answers to generate; each is paid for. Unset means 1.
+	// How many answers to generate; each is paid for. From 1 to 128; unset means 1.
 	CandidateCount *uint32 `protobuf:"varint,11,opt,name=candidate_count,json=candidateCount,proto3,oneof" json:"candidate_count,omitempty"`
 	// Return the log probability of each token of the answer.
 	Logprobs *bool `protobuf:"varint,12,opt,name=logprobs,proto3,oneof" json:"logprobs,omitempty"`
@@ -1402,7 +1408,7 @@ type ReasoningOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A rough amount; the model decides what it means.
 	Effort ReasoningEffort `protobuf:"varint,1,opt,name=effort,proto3,enum=interlingua.v1.ReasoningEffort" json:"effort,omitempty"`
-	// At most this many tokens of thought, for models that take a number.
+	// At most this many tokens of thought, for models that take a number; at least 1.
 	BudgetTokens  *uint32 `protobuf:"varint,2,opt,name=budget_tokens,json=budgetTokens,proto3,oneof" json:"budget_tokens,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1512,16 +1518,18 @@ type RoutingOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How to choose among the deployments of the alias.
 	Strategy RoutingStrategy `protobuf:"varint,1,opt,name=strategy,proto3,enum=interlingua.v1.RoutingStrategy" json:"strategy,omitempty"`
-	// Aliases to try in this order when the requested one fails before its first event.
+	// Aliases to try in this order when the requested one fails before its first event; none empty.
 	FallbackModels []string `protobuf:"bytes,2,rep,name=fallback_models,json=fallbackModels,proto3" json:"fallback_models,omitempty"`
-	// Start a second deployment when the first has no event after this time; both are paid for.
+	// Start a second deployment when the first has no event after this time, which must be above 0;
+	// both are paid for.
 	HedgeAfter *durationpb.Duration `protobuf:"bytes,3,opt,name=hedge_after,json=hedgeAfter,proto3" json:"hedge_after,omitempty"`
 	// Choose only deployments that can do all of these.
 	RequiredCapabilities []ModelCapability `protobuf:"varint,4,rep,packed,name=required_capabilities,json=requiredCapabilities,proto3,enum=interlingua.v1.ModelCapability" json:"required_capabilities,omitempty"`
-	// Choose only deployments whose expected cost for this call is at most this; 1e-9 USD.
+	// Choose only deployments whose expected cost for this call is at most this; 1e-9 USD, not
+	// negative.
 	MaxCostNanoUsd *int64 `protobuf:"varint,5,opt,name=max_cost_nano_usd,json=maxCostNanoUsd,proto3,oneof" json:"max_cost_nano_usd,omitempty"`
 	// Calls with the same key go to the same deployment while it is healthy, so that the
-	// provider's prompt cache is warm.
+	// provider's prompt cache is warm. At most 256 characters.
 	StickyKey string `protobuf:"bytes,6,opt,name=sticky_key,json=stickyKey,proto3" json:"sticky_key,omitempty"`
 	// When a stream breaks after its first event, let another deployment continue from the text so
 	// far, announced by an `attempt` event. Without it such a stream ends in ABORTED.
@@ -1614,7 +1622,8 @@ type CacheOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Whether to read and write the cache.
 	Mode CacheMode `protobuf:"varint,1,opt,name=mode,proto3,enum=interlingua.v1.CacheMode" json:"mode,omitempty"`
-	// How long the answer may be served from the cache. Unset means the alias's configuration.
+	// How long the answer may be served from the cache; above 0. Unset means the alias's
+	// configuration.
 	Ttl           *durationpb.Duration `protobuf:"bytes,2,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3355,9 +3364,10 @@ func (x *StreamCompleted) GetReport() *CallReport {
 // Several independent requests.
 type BatchGenerateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The requests; at least 1, at most 1000 (or what the gateway is configured for).
+	// The requests; at least 1, at most 1000.
 	Requests []*GenerateRequest `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
-	// How many to run at the same time at most. Unset leaves it to the gateway.
+	// How many to run at the same time at most; at least 1. The gateway may run fewer. Unset leaves
+	// it to the gateway.
 	MaxParallel   *uint32 `protobuf:"varint,2,opt,name=max_parallel,json=maxParallel,proto3,oneof" json:"max_parallel,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -211,7 +211,7 @@ type TimeRange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Unset means 24 hours before `end`.
 	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
-	// Unset means now.
+	// Unset means now. Not before `start`.
 	End           *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -276,7 +276,7 @@ type OperationFilter struct {
 	Model string `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
 	// By provider name.
 	Provider string `protobuf:"bytes,6,opt,name=provider,proto3" json:"provider,omitempty"`
-	// By tag; all of them.
+	// By tag; all of them. At most 16.
 	Tags []string `protobuf:"bytes,7,rep,name=tags,proto3" json:"tags,omitempty"`
 	// By how it ended.
 	Outcome       OperationOutcome `protobuf:"varint,8,opt,name=outcome,proto3,enum=interlingua.v1.OperationOutcome" json:"outcome,omitempty"`
@@ -377,7 +377,7 @@ type GetUsageRequest struct {
 	TimeRange *TimeRange `protobuf:"bytes,1,opt,name=time_range,json=timeRange,proto3" json:"time_range,omitempty"`
 	// Of which operations.
 	Filter *OperationFilter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
-	// In which groups; empty means one group.
+	// In which groups, each dimension once; empty means one group.
 	GroupBy []UsageDimension `protobuf:"varint,3,rep,packed,name=group_by,json=groupBy,proto3,enum=interlingua.v1.UsageDimension" json:"group_by,omitempty"`
 	// In which steps. At most 10,000 of them.
 	Interval UsageInterval `protobuf:"varint,4,opt,name=interval,proto3,enum=interlingua.v1.UsageInterval" json:"interval,omitempty"`

@@ -56,7 +56,7 @@ pub mod part {
 /// Bytes, or where to find them.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Media {
-    /// Such as image/png, audio/wav, video/mp4, application/pdf. May be empty with a URI.
+    /// Such as image/png, audio/wav, video/mp4, application/pdf: with a `/`. May be empty with a URI.
     #[prost(string, tag = "1")]
     pub mime_type: ::prost::alloc::string::String,
     /// How closely an image should be looked at.
@@ -74,10 +74,10 @@ pub mod media {
     /// Exactly one is set.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Source {
-        /// The bytes themselves, not base64.
+        /// The bytes themselves, not base64; not empty.
         #[prost(bytes, tag = "2")]
         Data(::prost::alloc::vec::Vec<u8>),
-        /// An address that the provider can fetch, such as an https URL.
+        /// An address that the provider can fetch, such as an https URL; with its scheme.
         #[prost(string, tag = "3")]
         Uri(::prost::alloc::string::String),
     }
@@ -85,10 +85,10 @@ pub mod media {
 /// A call of one of the request's tools.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ToolCall {
-    /// Name of this call, to be repeated in its result. Unique in the conversation.
+    /// Name of this call, to be repeated in its result. Unique in the conversation; not empty.
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
-    /// Which tool.
+    /// Which tool; not empty.
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
     /// The arguments as JSON text, as the model wrote them: usually an object, not validated.
@@ -98,7 +98,7 @@ pub struct ToolCall {
 /// What a tool returned.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ToolResult {
-    /// The call that this answers: ToolCall.id.
+    /// The call that this answers: ToolCall.id. Not empty.
     #[prost(string, tag = "1")]
     pub tool_call_id: ::prost::alloc::string::String,
     /// Name of the tool; some providers want it.
@@ -127,13 +127,14 @@ pub struct Reasoning {
 /// A function that the model may call.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Tool {
-    /// Letters, digits, `_` and `-`, at most 64; unique in the request.
+    /// Letters (ASCII), digits, `_` and `-`, 1 to 64; unique in the request.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     /// When and how to use it, for the model.
     #[prost(string, tag = "2")]
     pub description: ::prost::alloc::string::String,
-    /// JSON Schema of the arguments, an object, as JSON text. Empty means no arguments.
+    /// JSON Schema of the arguments, an object, as JSON text. Must be valid; `$schema` may name drafts
+    /// 4, 6, 7, 2019-09 and 2020-12. Empty means no arguments.
     #[prost(string, tag = "3")]
     pub parameters_json_schema: ::prost::alloc::string::String,
     /// Ask the provider to hold the arguments to the schema exactly. Unset leaves it to the provider.
@@ -192,10 +193,11 @@ pub struct JsonObjectFormat {}
 /// A JSON value that satisfies a schema.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct JsonSchemaFormat {
-    /// Name of the schema, for the model: letters, digits, `_` and `-`, at most 64.
+    /// Name of the schema, for the model: letters (ASCII), digits, `_` and `-`, 1 to 64.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// JSON Schema as JSON text.
+    /// JSON Schema, an object, as JSON text. Must be valid; `$schema` may name drafts 4, 6, 7, 2019-09
+    /// and 2020-12.
     #[prost(string, tag = "2")]
     pub schema_json: ::prost::alloc::string::String,
     /// Ask the provider to hold the answer to the schema exactly. Unset leaves it to the provider.
@@ -377,10 +379,11 @@ pub struct GenerateRequest {
     /// How tokens are drawn.
     #[prost(message, optional, tag = "3")]
     pub sampling: ::core::option::Option<SamplingOptions>,
-    /// Functions that the model may call.
+    /// Functions that the model may call, each with a name of its own.
     #[prost(message, repeated, tag = "4")]
     pub tools: ::prost::alloc::vec::Vec<Tool>,
-    /// Whether and which tool must be called. Unset means TOOL_MODE_AUTO when there are tools.
+    /// Whether and which tool must be called; needs `tools`. Unset means TOOL_MODE_AUTO when there are
+    /// tools.
     #[prost(message, optional, tag = "5")]
     pub tool_choice: ::core::option::Option<ToolChoice>,
     /// Whether the model may call several tools in one turn. Unset leaves it to the model.
@@ -411,23 +414,28 @@ pub struct GenerateRequest {
     #[prost(enumeration = "Priority", tag = "14")]
     pub priority: i32,
     /// Two requests with the same key are one operation: the second gets the first one's answer.
-    /// Empty means no such key.
+    /// At most 256 characters. Empty means no such key.
     #[prost(string, tag = "15")]
     pub idempotency_key: ::prost::alloc::string::String,
     /// Your name for the end user, passed on to the provider for abuse detection. No personal data.
     #[prost(string, tag = "16")]
     pub user: ::prost::alloc::string::String,
-    /// Labels for your own reports, kept with the operation; the model does not see them.
+    /// Labels for your own reports, kept with the operation; the model does not see them. At most 32,
+    /// with keys of at most 64 and values of at most 1024 characters.
     #[prost(map = "string, string", tag = "17")]
     pub metadata: ::std::collections::HashMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
-    /// Tags for usage reports, kept with the operation; the model does not see them.
+    /// Tags for usage reports, kept with the operation; the model does not see them. At most 32, of at
+    /// most 256 characters each.
     #[prost(string, repeated, tag = "18")]
     pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// One JSON object that is merged into the provider's request body as it stands: for parameters
-    /// that this contract does not have. It wins over the fields above. Empty means none.
+    /// that this contract does not have. It wins over the fields above. Where a request goes, how many
+    /// answers it has and how long they may be cannot be set here: `model`, `messages`, `stream`, `n`,
+    /// `max_tokens` and all other names that providers have for these are INVALID_ARGUMENT; use the
+    /// fields. Empty means none.
     #[prost(string, tag = "19")]
     pub provider_options_json: ::prost::alloc::string::String,
     /// What to do with a parameter that the chosen model cannot honour. Unspecified means to refuse.
@@ -437,22 +445,22 @@ pub struct GenerateRequest {
 /// How tokens are drawn. What is unset is left to the model's own default.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SamplingOptions {
-    /// 0 is the most predictable; most models take up to 2.
+    /// 0 is the most predictable; most models take up to 2. In \[0, 100\].
     #[prost(double, optional, tag = "1")]
     pub temperature: ::core::option::Option<f64>,
-    /// Draw from the smallest set of tokens whose probabilities add up to this; in (0, 1].
+    /// Draw from the smallest set of tokens whose probabilities add up to this; in \[0, 1\].
     #[prost(double, optional, tag = "2")]
     pub top_p: ::core::option::Option<f64>,
-    /// Draw from this many most probable tokens.
+    /// Draw from this many most probable tokens; from 1 to 2147483647.
     #[prost(uint32, optional, tag = "3")]
     pub top_k: ::core::option::Option<u32>,
     /// Leave out tokens less probable than this share of the most probable one; in \[0, 1\].
     #[prost(double, optional, tag = "4")]
     pub min_p: ::core::option::Option<f64>,
-    /// Stop after this many tokens; finishes with FINISH_REASON_LENGTH.
+    /// Stop after this many tokens; finishes with FINISH_REASON_LENGTH. From 1 to 2147483647.
     #[prost(uint32, optional, tag = "5")]
     pub max_output_tokens: ::core::option::Option<u32>,
-    /// Stop before any of these texts; most providers take up to 4.
+    /// Stop before any of these texts, none of them empty; most providers take up to 4.
     #[prost(string, repeated, tag = "6")]
     pub stop_sequences: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// The same seed and request should give the same answer, as far as the provider can.
@@ -467,7 +475,7 @@ pub struct SamplingOptions {
     /// Added to the logits of these token ids; values in \[-100, 100\].
     #[prost(map = "uint32, double", tag = "10")]
     pub logit_bias: ::std::collections::HashMap<u32, f64>,
-    /// How many answers to generate; each is paid for. Unset means 1.
+    /// How many answers to generate; each is paid for. From 1 to 128; unset means 1.
     #[prost(uint32, optional, tag = "11")]
     pub candidate_count: ::core::option::Option<u32>,
     /// Return the log probability of each token of the answer.
@@ -483,7 +491,7 @@ pub struct ReasoningOptions {
     /// A rough amount; the model decides what it means.
     #[prost(enumeration = "ReasoningEffort", tag = "1")]
     pub effort: i32,
-    /// At most this many tokens of thought, for models that take a number.
+    /// At most this many tokens of thought, for models that take a number; at least 1.
     #[prost(uint32, optional, tag = "2")]
     pub budget_tokens: ::core::option::Option<u32>,
 }
@@ -503,20 +511,22 @@ pub struct RoutingOptions {
     /// How to choose among the deployments of the alias.
     #[prost(enumeration = "RoutingStrategy", tag = "1")]
     pub strategy: i32,
-    /// Aliases to try in this order when the requested one fails before its first event.
+    /// Aliases to try in this order when the requested one fails before its first event; none empty.
     #[prost(string, repeated, tag = "2")]
     pub fallback_models: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Start a second deployment when the first has no event after this time; both are paid for.
+    /// Start a second deployment when the first has no event after this time, which must be above 0;
+    /// both are paid for.
     #[prost(message, optional, tag = "3")]
     pub hedge_after: ::core::option::Option<::prost_types::Duration>,
     /// Choose only deployments that can do all of these.
     #[prost(enumeration = "ModelCapability", repeated, tag = "4")]
     pub required_capabilities: ::prost::alloc::vec::Vec<i32>,
-    /// Choose only deployments whose expected cost for this call is at most this; 1e-9 USD.
+    /// Choose only deployments whose expected cost for this call is at most this; 1e-9 USD, not
+    /// negative.
     #[prost(int64, optional, tag = "5")]
     pub max_cost_nano_usd: ::core::option::Option<i64>,
     /// Calls with the same key go to the same deployment while it is healthy, so that the
-    /// provider's prompt cache is warm.
+    /// provider's prompt cache is warm. At most 256 characters.
     #[prost(string, tag = "6")]
     pub sticky_key: ::prost::alloc::string::String,
     /// When a stream breaks after its first event, let another deployment continue from the text so
@@ -530,7 +540,8 @@ pub struct CacheOptions {
     /// Whether to read and write the cache.
     #[prost(enumeration = "CacheMode", tag = "1")]
     pub mode: i32,
-    /// How long the answer may be served from the cache. Unset means the alias's configuration.
+    /// How long the answer may be served from the cache; above 0. Unset means the alias's
+    /// configuration.
     #[prost(message, optional, tag = "2")]
     pub ttl: ::core::option::Option<::prost_types::Duration>,
 }
@@ -909,10 +920,11 @@ pub struct StreamCompleted {
 /// Several independent requests.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BatchGenerateRequest {
-    /// The requests; at least 1, at most 1000 (or what the gateway is configured for).
+    /// The requests; at least 1, at most 1000.
     #[prost(message, repeated, tag = "1")]
     pub requests: ::prost::alloc::vec::Vec<GenerateRequest>,
-    /// How many to run at the same time at most. Unset leaves it to the gateway.
+    /// How many to run at the same time at most; at least 1. The gateway may run fewer. Unset leaves
+    /// it to the gateway.
     #[prost(uint32, optional, tag = "2")]
     pub max_parallel: ::core::option::Option<u32>,
 }
@@ -1674,22 +1686,23 @@ pub struct ApiKey {
 /// Make a key.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateApiKeyRequest {
-    /// For a person.
+    /// For a person; at most 200 printable characters.
     #[prost(string, tag = "1")]
     pub display_name: ::prost::alloc::string::String,
-    /// Whose it is to be; empty for nobody's.
+    /// Whose it is to be, as Tenant.id; empty for nobody's.
     #[prost(string, tag = "2")]
     pub tenant_id: ::prost::alloc::string::String,
-    /// For which project of the tenant, if any.
+    /// For which project of the tenant, if any: up to 128 characters as in Tenant.id.
     #[prost(string, tag = "3")]
     pub project: ::prost::alloc::string::String,
     /// What it allows; empty means SCOPE_INFERENCE.
     #[prost(enumeration = "Scope", repeated, tag = "4")]
     pub scopes: ::prost::alloc::vec::Vec<i32>,
-    /// Aliases that it may name, wildcards included; empty means all of the tenant's.
+    /// Aliases that it may name, and patterns with one `*`; at most 1000, of at most 200 printable
+    /// characters each. Empty means all of the tenant's.
     #[prost(string, repeated, tag = "5")]
     pub allowed_models: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// How long it lasts. Unset means for ever.
+    /// How long it lasts; at least a second. Unset means for ever.
     #[prost(message, optional, tag = "6")]
     pub ttl: ::core::option::Option<::prost_types::Duration>,
 }
@@ -1735,8 +1748,8 @@ pub struct RotateApiKeyRequest {
     /// Which key.
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
-    /// How long the old secret goes on working. Unset means 24 hours. A secret that was replaced
-    /// earlier ends at once.
+    /// How long the old secret goes on working, not negative. Unset means 24 hours. A secret that was
+    /// replaced earlier ends at once.
     #[prost(message, optional, tag = "2")]
     pub overlap: ::core::option::Option<::prost_types::Duration>,
 }
@@ -1767,16 +1780,19 @@ pub struct RevokeApiKeyResponse {
 /// Someone who uses the gateway and is told apart in limits, budgets and reports.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Tenant {
-    /// Its id: up to 128 letters, digits, `-`, `_`, `.`, `:`, `@` and `/`.
+    /// Its id: 1 to 128 letters (ASCII), digits, `-`, `_`, `.`, `:`, `@` and `/`, the first one a
+    /// letter or a digit.
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
-    /// For a person.
+    /// For a person; at most 200 printable characters.
     #[prost(string, tag = "2")]
     pub display_name: ::prost::alloc::string::String,
-    /// Name of its tier of limits and budgets in the configuration; empty means the default one.
+    /// Name of its tier of limits and budgets in the configuration: up to 128 characters as in `id`.
+    /// Empty means the default one.
     #[prost(string, tag = "3")]
     pub tier: ::prost::alloc::string::String,
-    /// Aliases that it may name, wildcards included; empty means all.
+    /// Aliases that it may name, and patterns with one `*`; at most 1000, of at most 200 printable
+    /// characters each. Empty means all.
     #[prost(string, repeated, tag = "4")]
     pub allowed_models: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// When it was made; set by the gateway.
@@ -1830,7 +1846,8 @@ pub struct DeleteTenantResponse {}
 /// Money that may be spent.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Budget {
-    /// Its id, unique.
+    /// Its id, unique: 1 to 63 lower-case letters (ASCII), digits, `_` and `-`, the first one a letter
+    /// or a digit.
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
     /// Whose spending counts; empty fields mean any.
@@ -1839,13 +1856,13 @@ pub struct Budget {
     /// Over which time.
     #[prost(enumeration = "BudgetPeriod", tag = "3")]
     pub period: i32,
-    /// How much; 1e-9 USD.
+    /// How much; 1e-9 USD, from 1 to 9000000000000000 (9 million USD).
     #[prost(int64, tag = "4")]
     pub limit_nano_usd: i64,
     /// What happens when it is spent.
     #[prost(enumeration = "BudgetEnforcement", tag = "5")]
     pub enforcement: i32,
-    /// Shares of the limit, in (0, 1], at which an alert is sent, once each a period.
+    /// Shares of the limit, in (0, 1], at which an alert is sent, once each a period; at most 20.
     #[prost(double, repeated, tag = "6")]
     pub alert_thresholds: ::prost::alloc::vec::Vec<f64>,
     /// What is spent of it in the current period; set by the gateway. 1e-9 USD.
@@ -1855,7 +1872,8 @@ pub struct Budget {
     #[prost(message, optional, tag = "8")]
     pub resets_at: ::core::option::Option<::prost_types::Timestamp>,
 }
-/// Whose spending counts towards a budget; empty fields mean any.
+/// Whose spending counts towards a budget; empty fields mean any. At most 200 printable characters
+/// each, a tenant as Tenant.id.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BudgetScope {
     /// Of this tenant.
@@ -1924,13 +1942,15 @@ pub struct DeleteBudgetResponse {}
 /// Remove answers from the cache.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct InvalidateCacheRequest {
-    /// Which answers; exactly one is set.
+    /// Which answers; exactly one is set. None but `tenant_id` may be empty: an empty tenant is that
+    /// of callers of whom none is known.
     #[prost(oneof = "invalidate_cache_request::Selector", tags = "1, 2, 3, 4, 5")]
     pub selector: ::core::option::Option<invalidate_cache_request::Selector>,
 }
 /// Nested message and enum types in `InvalidateCacheRequest`.
 pub mod invalidate_cache_request {
-    /// Which answers; exactly one is set.
+    /// Which answers; exactly one is set. None but `tenant_id` may be empty: an empty tenant is that
+    /// of callers of whom none is known.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Selector {
         /// The answer of this operation.
@@ -2483,7 +2503,8 @@ pub struct EmbedRequest {
     /// What to embed; at least one.
     #[prost(message, repeated, tag = "2")]
     pub inputs: ::prost::alloc::vec::Vec<EmbedInput>,
-    /// Length of the vectors, for models that let you choose. Unset means the model's own.
+    /// Length of the vectors, for models that let you choose; from 1 to 65536. Unset means the model's
+    /// own.
     #[prost(uint32, optional, tag = "3")]
     pub dimensions: ::core::option::Option<u32>,
     /// What the vectors are for, for models that care.
@@ -2519,7 +2540,9 @@ pub struct EmbedRequest {
     /// As in GenerateRequest.
     #[prost(string, repeated, tag = "13")]
     pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// As in GenerateRequest.
+    /// One JSON object that is merged into the provider's request body as it stands: for parameters
+    /// that this contract does not have. It wins over the fields above; `model` and `input` cannot be
+    /// set here. Empty means none.
     #[prost(string, tag = "14")]
     pub provider_options_json: ::prost::alloc::string::String,
     /// As in GenerateRequest.
@@ -2549,7 +2572,7 @@ pub mod embed_input {
 /// Token ids of a model's own tokenizer.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TokenIds {
-    /// The ids, in order.
+    /// The ids, in order; at least one.
     #[prost(uint32, repeated, tag = "1")]
     pub ids: ::prost::alloc::vec::Vec<u32>,
 }
@@ -2871,7 +2894,7 @@ pub struct TimeRange {
     /// Unset means 24 hours before `end`.
     #[prost(message, optional, tag = "1")]
     pub start: ::core::option::Option<::prost_types::Timestamp>,
-    /// Unset means now.
+    /// Unset means now. Not before `start`.
     #[prost(message, optional, tag = "2")]
     pub end: ::core::option::Option<::prost_types::Timestamp>,
 }
@@ -2896,7 +2919,7 @@ pub struct OperationFilter {
     /// By provider name.
     #[prost(string, tag = "6")]
     pub provider: ::prost::alloc::string::String,
-    /// By tag; all of them.
+    /// By tag; all of them. At most 16.
     #[prost(string, repeated, tag = "7")]
     pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// By how it ended.
@@ -2912,7 +2935,7 @@ pub struct GetUsageRequest {
     /// Of which operations.
     #[prost(message, optional, tag = "2")]
     pub filter: ::core::option::Option<OperationFilter>,
-    /// In which groups; empty means one group.
+    /// In which groups, each dimension once; empty means one group.
     #[prost(enumeration = "UsageDimension", repeated, tag = "3")]
     pub group_by: ::prost::alloc::vec::Vec<i32>,
     /// In which steps. At most 10,000 of them.
@@ -3400,7 +3423,7 @@ pub mod usage_service_client {
 pub struct RecordFeedbackRequest {
     /// The operation that it is about. Empty if `query` and `response` say it. It is not looked up
     /// now: feedback on an operation that is not in the ledger, or is another tenant's, counts as
-    /// feedback without an operation.
+    /// feedback without an operation. It must have the form of an id that a gateway gave.
     #[prost(string, tag = "1")]
     pub operation_id: ::prost::alloc::string::String,
     /// What was asked; kept only if the gateway is configured to keep texts.
@@ -3409,22 +3432,23 @@ pub struct RecordFeedbackRequest {
     /// What was answered; kept only if the gateway is configured to keep texts.
     #[prost(string, tag = "8")]
     pub response: ::prost::alloc::string::String,
-    /// Who says it, in your own words for users. No personal data.
+    /// Who says it, in your own words for users. No personal data. At most 256 characters.
     #[prost(string, tag = "9")]
     pub user: ::prost::alloc::string::String,
-    /// Labels for your own reports.
+    /// Labels for your own reports. At most 32, with keys of at most 64 and values of at most 512
+    /// characters.
     #[prost(map = "string, string", tag = "10")]
     pub metadata: ::std::collections::HashMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
-    /// What it says; exactly one is set.
+    /// What it says; exactly one is set. Texts have at most 16384 characters and are not empty.
     #[prost(oneof = "record_feedback_request::Feedback", tags = "2, 3, 4, 5, 6")]
     pub feedback: ::core::option::Option<record_feedback_request::Feedback>,
 }
 /// Nested message and enum types in `RecordFeedbackRequest`.
 pub mod record_feedback_request {
-    /// What it says; exactly one is set.
+    /// What it says; exactly one is set. Texts have at most 16384 characters and are not empty.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Feedback {
         /// A grade.
@@ -3450,7 +3474,7 @@ pub struct Rating {
     /// From 0 to `scale`.
     #[prost(double, tag = "1")]
     pub value: f64,
-    /// The best grade; 0 means 5.
+    /// The best grade, above 0; 0 means 5.
     #[prost(double, tag = "2")]
     pub scale: f64,
 }
@@ -3480,7 +3504,7 @@ pub struct GetInsightsRequest {
     /// In which steps, by when the feedback was given. At most 10,000 of them.
     #[prost(enumeration = "UsageInterval", tag = "4")]
     pub interval: i32,
-    /// At most this many corrections a group; 0 means 10.
+    /// At most this many corrections a group; 0 means 10, more than 100 means 100.
     #[prost(uint32, tag = "5")]
     pub max_corrections: u32,
 }
@@ -3880,6 +3904,12 @@ pub mod gateway_service_client {
     /// deadline, which bounds everything that the gateway does for it, and a cancel reaches the
     /// provider at once. Credentials, where the gateway asks for them, go into the metadata key
     /// `authorization` as `Bearer <key>`; a W3C `traceparent` is passed on.
+    ///
+    /// A request may have 16 MiB unless the gateway is configured for another size (where it holds no
+    /// conversation and nothing to embed: 1 MiB, for ModelService and UsageService 64 KiB), and 100
+    /// levels of messages within messages. Limits that the comments of fields give in characters are
+    /// counted in Unicode code points. What breaks a limit is INVALID_ARGUMENT, and its details name the
+    /// field.
     #[derive(Debug, Clone)]
     pub struct GatewayServiceClient<T> {
         inner: tonic::client::Grpc<T>,

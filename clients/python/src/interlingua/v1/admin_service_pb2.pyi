@@ -187,22 +187,24 @@ class CreateApiKeyRequest(_message.Message):
     ALLOWED_MODELS_FIELD_NUMBER: _builtins.int
     TTL_FIELD_NUMBER: _builtins.int
     display_name: _builtins.str
-    """For a person."""
+    """For a person; at most 200 printable characters."""
     tenant_id: _builtins.str
-    """Whose it is to be; empty for nobody's."""
+    """Whose it is to be, as Tenant.id; empty for nobody's."""
     project: _builtins.str
-    """For which project of the tenant, if any."""
+    """For which project of the tenant, if any: up to 128 characters as in Tenant.id."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[Global___Scope.ValueType]:
         """What it allows; empty means SCOPE_INFERENCE."""
 
     @_builtins.property
     def allowed_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Aliases that it may name, wildcards included; empty means all of the tenant's."""
+        """Aliases that it may name, and patterns with one `*`; at most 1000, of at most 200 printable
+        characters each. Empty means all of the tenant's.
+        """
 
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
-        """How long it lasts. Unset means for ever."""
+        """How long it lasts; at least a second. Unset means for ever."""
 
     def __init__(
         self,
@@ -324,8 +326,8 @@ class RotateApiKeyRequest(_message.Message):
     """Which key."""
     @_builtins.property
     def overlap(self) -> _duration_pb2.Duration:
-        """How long the old secret goes on working. Unset means 24 hours. A secret that was replaced
-        earlier ends at once.
+        """How long the old secret goes on working, not negative. Unset means 24 hours. A secret that was
+        replaced earlier ends at once.
         """
 
     def __init__(
@@ -428,14 +430,20 @@ class Tenant(_message.Message):
     ALLOWED_MODELS_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Its id: up to 128 letters, digits, `-`, `_`, `.`, `:`, `@` and `/`."""
+    """Its id: 1 to 128 letters (ASCII), digits, `-`, `_`, `.`, `:`, `@` and `/`, the first one a
+    letter or a digit.
+    """
     display_name: _builtins.str
-    """For a person."""
+    """For a person; at most 200 printable characters."""
     tier: _builtins.str
-    """Name of its tier of limits and budgets in the configuration; empty means the default one."""
+    """Name of its tier of limits and budgets in the configuration: up to 128 characters as in `id`.
+    Empty means the default one.
+    """
     @_builtins.property
     def allowed_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Aliases that it may name, wildcards included; empty means all."""
+        """Aliases that it may name, and patterns with one `*`; at most 1000, of at most 200 printable
+        characters each. Empty means all.
+        """
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -614,11 +622,13 @@ class Budget(_message.Message):
     SPENT_NANO_USD_FIELD_NUMBER: _builtins.int
     RESETS_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Its id, unique."""
+    """Its id, unique: 1 to 63 lower-case letters (ASCII), digits, `_` and `-`, the first one a letter
+    or a digit.
+    """
     period: Global___BudgetPeriod.ValueType
     """Over which time."""
     limit_nano_usd: _builtins.int
-    """How much; 1e-9 USD."""
+    """How much; 1e-9 USD, from 1 to 9000000000000000 (9 million USD)."""
     enforcement: Global___BudgetEnforcement.ValueType
     """What happens when it is spent."""
     spent_nano_usd: _builtins.int
@@ -629,7 +639,7 @@ class Budget(_message.Message):
 
     @_builtins.property
     def alert_thresholds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Shares of the limit, in (0, 1], at which an alert is sent, once each a period."""
+        """Shares of the limit, in (0, 1], at which an alert is sent, once each a period; at most 20."""
 
     @_builtins.property
     def resets_at(self) -> _timestamp_pb2.Timestamp:
@@ -657,7 +667,9 @@ Global___Budget: _TypeAlias = Budget  # noqa: Y015
 
 @_typing.final
 class BudgetScope(_message.Message):
-    """Whose spending counts towards a budget; empty fields mean any."""
+    """Whose spending counts towards a budget; empty fields mean any. At most 200 printable characters
+    each, a tenant as Tenant.id.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -251,11 +251,11 @@ class Media(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     mime_type: _builtins.str
-    """Such as image/png, audio/wav, video/mp4, application/pdf. May be empty with a URI."""
+    """Such as image/png, audio/wav, video/mp4, application/pdf: with a `/`. May be empty with a URI."""
     data: _builtins.bytes
-    """The bytes themselves, not base64."""
+    """The bytes themselves, not base64; not empty."""
     uri: _builtins.str
-    """An address that the provider can fetch, such as an https URL."""
+    """An address that the provider can fetch, such as an https URL; with its scheme."""
     detail: Global___MediaDetail.ValueType
     """How closely an image should be looked at."""
     name: _builtins.str
@@ -289,9 +289,9 @@ class ToolCall(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Name of this call, to be repeated in its result. Unique in the conversation."""
+    """Name of this call, to be repeated in its result. Unique in the conversation; not empty."""
     name: _builtins.str
-    """Which tool."""
+    """Which tool; not empty."""
     arguments_json: _builtins.str
     """The arguments as JSON text, as the model wrote them: usually an object, not validated."""
     def __init__(
@@ -320,7 +320,7 @@ class ToolResult(_message.Message):
     PARTS_FIELD_NUMBER: _builtins.int
     IS_ERROR_FIELD_NUMBER: _builtins.int
     tool_call_id: _builtins.str
-    """The call that this answers: ToolCall.id."""
+    """The call that this answers: ToolCall.id. Not empty."""
     name: _builtins.str
     """Name of the tool; some providers want it."""
     is_error: _builtins.bool
@@ -386,11 +386,13 @@ class Tool(_message.Message):
     PARAMETERS_JSON_SCHEMA_FIELD_NUMBER: _builtins.int
     STRICT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Letters, digits, `_` and `-`, at most 64; unique in the request."""
+    """Letters (ASCII), digits, `_` and `-`, 1 to 64; unique in the request."""
     description: _builtins.str
     """When and how to use it, for the model."""
     parameters_json_schema: _builtins.str
-    """JSON Schema of the arguments, an object, as JSON text. Empty means no arguments."""
+    """JSON Schema of the arguments, an object, as JSON text. Must be valid; `$schema` may name drafts
+    4, 6, 7, 2019-09 and 2020-12. Empty means no arguments.
+    """
     strict: _builtins.bool
     """Ask the provider to hold the arguments to the schema exactly. Unset leaves it to the provider."""
     def __init__(
@@ -521,9 +523,11 @@ class JsonSchemaFormat(_message.Message):
     SCHEMA_JSON_FIELD_NUMBER: _builtins.int
     STRICT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name of the schema, for the model: letters, digits, `_` and `-`, at most 64."""
+    """Name of the schema, for the model: letters (ASCII), digits, `_` and `-`, 1 to 64."""
     schema_json: _builtins.str
-    """JSON Schema as JSON text."""
+    """JSON Schema, an object, as JSON text. Must be valid; `$schema` may name drafts 4, 6, 7, 2019-09
+    and 2020-12.
+    """
     strict: _builtins.bool
     """Ask the provider to hold the answer to the schema exactly. Unset leaves it to the provider."""
     def __init__(

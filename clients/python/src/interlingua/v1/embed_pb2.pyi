@@ -124,7 +124,9 @@ class EmbedRequest(_message.Message):
     model: _builtins.str
     """Alias of the model, as ListModels shows it. Empty means the alias `default`."""
     dimensions: _builtins.int
-    """Length of the vectors, for models that let you choose. Unset means the model's own."""
+    """Length of the vectors, for models that let you choose; from 1 to 65536. Unset means the model's
+    own.
+    """
     task: Global___EmbedTask.ValueType
     """What the vectors are for, for models that care."""
     normalize: _builtins.bool
@@ -138,7 +140,10 @@ class EmbedRequest(_message.Message):
     user: _builtins.str
     """As in GenerateRequest."""
     provider_options_json: _builtins.str
-    """As in GenerateRequest."""
+    """One JSON object that is merged into the provider's request body as it stands: for parameters
+    that this contract does not have. It wins over the fields above; `model` and `input` cannot be
+    set here. Empty means none.
+    """
     unsupported_parameters: _generate_pb2.UnsupportedParameterPolicy.ValueType
     """As in GenerateRequest."""
     @_builtins.property
@@ -229,7 +234,7 @@ class TokenIds(_message.Message):
     IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """The ids, in order."""
+        """The ids, in order; at least one."""
 
     def __init__(
         self,

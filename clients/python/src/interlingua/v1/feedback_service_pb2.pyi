@@ -59,7 +59,7 @@ class RecordFeedbackRequest(_message.Message):
     operation_id: _builtins.str
     """The operation that it is about. Empty if `query` and `response` say it. It is not looked up
     now: feedback on an operation that is not in the ledger, or is another tenant's, counts as
-    feedback without an operation.
+    feedback without an operation. It must have the form of an id that a gateway gave.
     """
     useful: _builtins.bool
     """Whether the answer was of use."""
@@ -74,14 +74,16 @@ class RecordFeedbackRequest(_message.Message):
     response: _builtins.str
     """What was answered; kept only if the gateway is configured to keep texts."""
     user: _builtins.str
-    """Who says it, in your own words for users. No personal data."""
+    """Who says it, in your own words for users. No personal data. At most 256 characters."""
     @_builtins.property
     def rating(self) -> Global___Rating:
         """A grade."""
 
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Labels for your own reports."""
+        """Labels for your own reports. At most 32, with keys of at most 64 and values of at most 512
+        characters.
+        """
 
     def __init__(
         self,
@@ -118,7 +120,7 @@ class Rating(_message.Message):
     value: _builtins.float
     """From 0 to `scale`."""
     scale: _builtins.float
-    """The best grade; 0 means 5."""
+    """The best grade, above 0; 0 means 5."""
     def __init__(
         self,
         *,
@@ -175,7 +177,7 @@ class GetInsightsRequest(_message.Message):
     interval: _usage_service_pb2.UsageInterval.ValueType
     """In which steps, by when the feedback was given. At most 10,000 of them."""
     max_corrections: _builtins.int
-    """At most this many corrections a group; 0 means 10."""
+    """At most this many corrections a group; 0 means 10, more than 100 means 100."""
     @_builtins.property
     def time_range(self) -> _usage_service_pb2.TimeRange:
         """Over which time."""

@@ -34,6 +34,12 @@ class GatewayServiceStub(object):
     deadline, which bounds everything that the gateway does for it, and a cancel reaches the
     provider at once. Credentials, where the gateway asks for them, go into the metadata key
     `authorization` as `Bearer <key>`; a W3C `traceparent` is passed on.
+
+    A request may have 16 MiB unless the gateway is configured for another size (where it holds no
+    conversation and nothing to embed: 1 MiB, for ModelService and UsageService 64 KiB), and 100
+    levels of messages within messages. Limits that the comments of fields give in characters are
+    counted in Unicode code points. What breaks a limit is INVALID_ARGUMENT, and its details name the
+    field.
     """
 
     def __init__(self, channel):
@@ -81,6 +87,12 @@ class GatewayServiceServicer(object):
     deadline, which bounds everything that the gateway does for it, and a cancel reaches the
     provider at once. Credentials, where the gateway asks for them, go into the metadata key
     `authorization` as `Bearer <key>`; a W3C `traceparent` is passed on.
+
+    A request may have 16 MiB unless the gateway is configured for another size (where it holds no
+    conversation and nothing to embed: 1 MiB, for ModelService and UsageService 64 KiB), and 100
+    levels of messages within messages. Limits that the comments of fields give in characters are
+    counted in Unicode code points. What breaks a limit is INVALID_ARGUMENT, and its details name the
+    field.
     """
 
     def Generate(self, request, context):
@@ -174,6 +186,12 @@ class GatewayService(object):
     deadline, which bounds everything that the gateway does for it, and a cancel reaches the
     provider at once. Credentials, where the gateway asks for them, go into the metadata key
     `authorization` as `Bearer <key>`; a W3C `traceparent` is passed on.
+
+    A request may have 16 MiB unless the gateway is configured for another size (where it holds no
+    conversation and nothing to embed: 1 MiB, for ModelService and UsageService 64 KiB), and 100
+    levels of messages within messages. Limits that the comments of fields give in characters are
+    counted in Unicode code points. What breaks a limit is INVALID_ARGUMENT, and its details name the
+    field.
     """
 
     @staticmethod

@@ -35,6 +35,12 @@ class GatewayServiceStub:
     deadline, which bounds everything that the gateway does for it, and a cancel reaches the
     provider at once. Credentials, where the gateway asks for them, go into the metadata key
     `authorization` as `Bearer <key>`; a W3C `traceparent` is passed on.
+
+    A request may have 16 MiB unless the gateway is configured for another size (where it holds no
+    conversation and nothing to embed: 1 MiB, for ModelService and UsageService 64 KiB), and 100
+    levels of messages within messages. Limits that the comments of fields give in characters are
+    counted in Unicode code points. What breaks a limit is INVALID_ARGUMENT, and its details name the
+    field.
     """
 
     @_typing.overload
@@ -64,6 +70,12 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     deadline, which bounds everything that the gateway does for it, and a cancel reaches the
     provider at once. Credentials, where the gateway asks for them, go into the metadata key
     `authorization` as `Bearer <key>`; a W3C `traceparent` is passed on.
+
+    A request may have 16 MiB unless the gateway is configured for another size (where it holds no
+    conversation and nothing to embed: 1 MiB, for ModelService and UsageService 64 KiB), and 100
+    levels of messages within messages. Limits that the comments of fields give in characters are
+    counted in Unicode code points. What breaks a limit is INVALID_ARGUMENT, and its details name the
+    field.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -89,6 +101,12 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     deadline, which bounds everything that the gateway does for it, and a cancel reaches the
     provider at once. Credentials, where the gateway asks for them, go into the metadata key
     `authorization` as `Bearer <key>`; a W3C `traceparent` is passed on.
+
+    A request may have 16 MiB unless the gateway is configured for another size (where it holds no
+    conversation and nothing to embed: 1 MiB, for ModelService and UsageService 64 KiB), and 100
+    levels of messages within messages. Limits that the comments of fields give in characters are
+    counted in Unicode code points. What breaks a limit is INVALID_ARGUMENT, and its details name the
+    field.
     """
 
     @_abc_1.abstractmethod

@@ -613,13 +613,16 @@ class GenerateRequest(_message.Message):
     """Place in the queue when limits make calls wait."""
     idempotency_key: _builtins.str
     """Two requests with the same key are one operation: the second gets the first one's answer.
-    Empty means no such key.
+    At most 256 characters. Empty means no such key.
     """
     user: _builtins.str
     """Your name for the end user, passed on to the provider for abuse detection. No personal data."""
     provider_options_json: _builtins.str
     """One JSON object that is merged into the provider's request body as it stands: for parameters
-    that this contract does not have. It wins over the fields above. Empty means none.
+    that this contract does not have. It wins over the fields above. Where a request goes, how many
+    answers it has and how long they may be cannot be set here: `model`, `messages`, `stream`, `n`,
+    `max_tokens` and all other names that providers have for these are INVALID_ARGUMENT; use the
+    fields. Empty means none.
     """
     unsupported_parameters: Global___UnsupportedParameterPolicy.ValueType
     """What to do with a parameter that the chosen model cannot honour. Unspecified means to refuse."""
@@ -633,11 +636,13 @@ class GenerateRequest(_message.Message):
 
     @_builtins.property
     def tools(self) -> _containers.RepeatedCompositeFieldContainer[_content_pb2.Tool]:
-        """Functions that the model may call."""
+        """Functions that the model may call, each with a name of its own."""
 
     @_builtins.property
     def tool_choice(self) -> _content_pb2.ToolChoice:
-        """Whether and which tool must be called. Unset means TOOL_MODE_AUTO when there are tools."""
+        """Whether and which tool must be called; needs `tools`. Unset means TOOL_MODE_AUTO when there are
+        tools.
+        """
 
     @_builtins.property
     def response_format(self) -> _content_pb2.ResponseFormat:
@@ -669,11 +674,15 @@ class GenerateRequest(_message.Message):
 
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Labels for your own reports, kept with the operation; the model does not see them."""
+        """Labels for your own reports, kept with the operation; the model does not see them. At most 32,
+        with keys of at most 64 and values of at most 1024 characters.
+        """
 
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Tags for usage reports, kept with the operation; the model does not see them."""
+        """Tags for usage reports, kept with the operation; the model does not see them. At most 32, of at
+        most 256 characters each.
+        """
 
     def __init__(
         self,
@@ -749,15 +758,15 @@ class SamplingOptions(_message.Message):
     LOGPROBS_FIELD_NUMBER: _builtins.int
     TOP_LOGPROBS_FIELD_NUMBER: _builtins.int
     temperature: _builtins.float
-    """0 is the most predictable; most models take up to 2."""
+    """0 is the most predictable; most models take up to 2. In [0, 100]."""
     top_p: _builtins.float
-    """Draw from the smallest set of tokens whose probabilities add up to this; in (0, 1]."""
+    """Draw from the smallest set of tokens whose probabilities add up to this; in [0, 1]."""
     top_k: _builtins.int
-    """Draw from this many most probable tokens."""
+    """Draw from this many most probable tokens; from 1 to 2147483647."""
     min_p: _builtins.float
     """Leave out tokens less probable than this share of the most probable one; in [0, 1]."""
     max_output_tokens: _builtins.int
-    """Stop after this many tokens; finishes with FINISH_REASON_LENGTH."""
+    """Stop after this many tokens; finishes with FINISH_REASON_LENGTH. From 1 to 2147483647."""
     seed: _builtins.int
     """The same seed and request should give the same answer, as far as the provider can."""
     presence_penalty: _builtins.float
@@ -765,14 +774,14 @@ class SamplingOptions(_message.Message):
     frequency_penalty: _builtins.float
     """Positive values discourage tokens by how often they have occurred; in [-2, 2]."""
     candidate_count: _builtins.int
-    """How many answers to generate; each is paid for. Unset means 1."""
+    """How many answers to generate; each is paid for. From 1 to 128; unset means 1."""
     logprobs: _builtins.bool
     """Return the log probability of each token of the answer."""
     top_logprobs: _builtins.int
     """Return this many most probable alternatives for each token; needs `logprobs`. At most 20."""
     @_builtins.property
     def stop_sequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Stop before any of these texts; most providers take up to 4."""
+        """Stop before any of these texts, none of them empty; most providers take up to 4."""
 
     @_builtins.property
     def logit_bias(self) -> _containers.ScalarMap[_builtins.int, _builtins.float]:
@@ -857,7 +866,7 @@ class ReasoningOptions(_message.Message):
     effort: Global___ReasoningEffort.ValueType
     """A rough amount; the model decides what it means."""
     budget_tokens: _builtins.int
-    """At most this many tokens of thought, for models that take a number."""
+    """At most this many tokens of thought, for models that take a number; at least 1."""
     def __init__(
         self,
         *,
@@ -916,10 +925,12 @@ class RoutingOptions(_message.Message):
     strategy: Global___RoutingStrategy.ValueType
     """How to choose among the deployments of the alias."""
     max_cost_nano_usd: _builtins.int
-    """Choose only deployments whose expected cost for this call is at most this; 1e-9 USD."""
+    """Choose only deployments whose expected cost for this call is at most this; 1e-9 USD, not
+    negative.
+    """
     sticky_key: _builtins.str
     """Calls with the same key go to the same deployment while it is healthy, so that the
-    provider's prompt cache is warm.
+    provider's prompt cache is warm. At most 256 characters.
     """
     continue_broken_stream: _builtins.bool
     """When a stream breaks after its first event, let another deployment continue from the text so
@@ -927,11 +938,13 @@ class RoutingOptions(_message.Message):
     """
     @_builtins.property
     def fallback_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Aliases to try in this order when the requested one fails before its first event."""
+        """Aliases to try in this order when the requested one fails before its first event; none empty."""
 
     @_builtins.property
     def hedge_after(self) -> _duration_pb2.Duration:
-        """Start a second deployment when the first has no event after this time; both are paid for."""
+        """Start a second deployment when the first has no event after this time, which must be above 0;
+        both are paid for.
+        """
 
     @_builtins.property
     def required_capabilities(self) -> _containers.RepeatedScalarFieldContainer[Global___ModelCapability.ValueType]:
@@ -970,7 +983,9 @@ class CacheOptions(_message.Message):
     """Whether to read and write the cache."""
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
-        """How long the answer may be served from the cache. Unset means the alias's configuration."""
+        """How long the answer may be served from the cache; above 0. Unset means the alias's
+        configuration.
+        """
 
     def __init__(
         self,
@@ -1814,10 +1829,12 @@ class BatchGenerateRequest(_message.Message):
     REQUESTS_FIELD_NUMBER: _builtins.int
     MAX_PARALLEL_FIELD_NUMBER: _builtins.int
     max_parallel: _builtins.int
-    """How many to run at the same time at most. Unset leaves it to the gateway."""
+    """How many to run at the same time at most; at least 1. The gateway may run fewer. Unset leaves
+    it to the gateway.
+    """
     @_builtins.property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___GenerateRequest]:
-        """The requests; at least 1, at most 1000 (or what the gateway is configured for)."""
+        """The requests; at least 1, at most 1000."""
 
     def __init__(
         self,

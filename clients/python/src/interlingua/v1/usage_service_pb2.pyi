@@ -132,7 +132,7 @@ class TimeRange(_message.Message):
 
     @_builtins.property
     def end(self) -> _timestamp_pb2.Timestamp:
-        """Unset means now."""
+        """Unset means now. Not before `start`."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class OperationFilter(_message.Message):
     """By how it ended."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """By tag; all of them."""
+        """By tag; all of them. At most 16."""
 
     def __init__(
         self,
@@ -227,7 +227,7 @@ class GetUsageRequest(_message.Message):
 
     @_builtins.property
     def group_by(self) -> _containers.RepeatedScalarFieldContainer[Global___UsageDimension.ValueType]:
-        """In which groups; empty means one group."""
+        """In which groups, each dimension once; empty means one group."""
 
     def __init__(
         self,

@@ -195,17 +195,20 @@ export interface ApiKey {
 
 /** Make a key. */
 export interface CreateApiKeyRequest {
-  /** For a person. */
+  /** For a person; at most 200 printable characters. */
   displayName: string;
-  /** Whose it is to be; empty for nobody's. */
+  /** Whose it is to be, as Tenant.id; empty for nobody's. */
   tenantId: string;
-  /** For which project of the tenant, if any. */
+  /** For which project of the tenant, if any: up to 128 characters as in Tenant.id. */
   project: string;
   /** What it allows; empty means SCOPE_INFERENCE. */
   scopes: Scope[];
-  /** Aliases that it may name, wildcards included; empty means all of the tenant's. */
+  /**
+   * Aliases that it may name, and patterns with one `*`; at most 1000, of at most 200 printable
+   * characters each. Empty means all of the tenant's.
+   */
   allowedModels: string[];
-  /** How long it lasts. Unset means for ever. */
+  /** How long it lasts; at least a second. Unset means for ever. */
   ttl: Duration | undefined;
 }
 
@@ -244,8 +247,8 @@ export interface RotateApiKeyRequest {
   /** Which key. */
   id: string;
   /**
-   * How long the old secret goes on working. Unset means 24 hours. A secret that was replaced
-   * earlier ends at once.
+   * How long the old secret goes on working, not negative. Unset means 24 hours. A secret that was
+   * replaced earlier ends at once.
    */
   overlap: Duration | undefined;
 }
@@ -274,13 +277,22 @@ export interface RevokeApiKeyResponse {
 
 /** Someone who uses the gateway and is told apart in limits, budgets and reports. */
 export interface Tenant {
-  /** Its id: up to 128 letters, digits, `-`, `_`, `.`, `:`, `@` and `/`. */
+  /**
+   * Its id: 1 to 128 letters (ASCII), digits, `-`, `_`, `.`, `:`, `@` and `/`, the first one a
+   * letter or a digit.
+   */
   id: string;
-  /** For a person. */
+  /** For a person; at most 200 printable characters. */
   displayName: string;
-  /** Name of its tier of limits and budgets in the configuration; empty means the default one. */
+  /**
+   * Name of its tier of limits and budgets in the configuration: up to 128 characters as in `id`.
+   * Empty means the default one.
+   */
   tier: string;
-  /** Aliases that it may name, wildcards included; empty means all. */
+  /**
+   * Aliases that it may name, and patterns with one `*`; at most 1000, of at most 200 printable
+   * characters each. Empty means all.
+   */
   allowedModels: string[];
   /** When it was made; set by the gateway. */
   createdAt: Date | undefined;
@@ -326,7 +338,10 @@ export interface DeleteTenantResponse {
 
 /** Money that may be spent. */
 export interface Budget {
-  /** Its id, unique. */
+  /**
+   * Its id, unique: 1 to 63 lower-case letters (ASCII), digits, `_` and `-`, the first one a letter
+   * or a digit.
+   */
   id: string;
   /** Whose spending counts; empty fields mean any. */
   scope:
@@ -334,11 +349,11 @@ export interface Budget {
     | undefined;
   /** Over which time. */
   period: BudgetPeriod;
-  /** How much; 1e-9 USD. */
+  /** How much; 1e-9 USD, from 1 to 9000000000000000 (9 million USD). */
   limitNanoUsd: bigint;
   /** What happens when it is spent. */
   enforcement: BudgetEnforcement;
-  /** Shares of the limit, in (0, 1], at which an alert is sent, once each a period. */
+  /** Shares of the limit, in (0, 1], at which an alert is sent, once each a period; at most 20. */
   alertThresholds: number[];
   /** What is spent of it in the current period; set by the gateway. 1e-9 USD. */
   spentNanoUsd: bigint;
@@ -346,7 +361,10 @@ export interface Budget {
   resetsAt: Date | undefined;
 }
 
-/** Whose spending counts towards a budget; empty fields mean any. */
+/**
+ * Whose spending counts towards a budget; empty fields mean any. At most 200 printable characters
+ * each, a tenant as Tenant.id.
+ */
 export interface BudgetScope {
   /** Of this tenant. */
   tenantId: string;
@@ -402,7 +420,10 @@ export interface DeleteBudgetResponse {
 
 /** Remove answers from the cache. */
 export interface InvalidateCacheRequest {
-  /** Which answers; exactly one is set. */
+  /**
+   * Which answers; exactly one is set. None but `tenant_id` may be empty: an empty tenant is that
+   * of callers of whom none is known.
+   */
   selector:
     | //
     /** The answer of this operation. */

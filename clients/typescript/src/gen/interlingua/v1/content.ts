@@ -247,15 +247,15 @@ export interface Part {
 
 /** Bytes, or where to find them. */
 export interface Media {
-  /** Such as image/png, audio/wav, video/mp4, application/pdf. May be empty with a URI. */
+  /** Such as image/png, audio/wav, video/mp4, application/pdf: with a `/`. May be empty with a URI. */
   mimeType: string;
   /** Exactly one is set. */
   source:
     | //
-    /** The bytes themselves, not base64. */
+    /** The bytes themselves, not base64; not empty. */
     { $case: "data"; value: Uint8Array }
     | //
-    /** An address that the provider can fetch, such as an https URL. */
+    /** An address that the provider can fetch, such as an https URL; with its scheme. */
     { $case: "uri"; value: string }
     | undefined;
   /** How closely an image should be looked at. */
@@ -266,9 +266,9 @@ export interface Media {
 
 /** A call of one of the request's tools. */
 export interface ToolCall {
-  /** Name of this call, to be repeated in its result. Unique in the conversation. */
+  /** Name of this call, to be repeated in its result. Unique in the conversation; not empty. */
   id: string;
-  /** Which tool. */
+  /** Which tool; not empty. */
   name: string;
   /** The arguments as JSON text, as the model wrote them: usually an object, not validated. */
   argumentsJson: string;
@@ -276,7 +276,7 @@ export interface ToolCall {
 
 /** What a tool returned. */
 export interface ToolResult {
-  /** The call that this answers: ToolCall.id. */
+  /** The call that this answers: ToolCall.id. Not empty. */
   toolCallId: string;
   /** Name of the tool; some providers want it. */
   name: string;
@@ -298,11 +298,14 @@ export interface Reasoning {
 
 /** A function that the model may call. */
 export interface Tool {
-  /** Letters, digits, `_` and `-`, at most 64; unique in the request. */
+  /** Letters (ASCII), digits, `_` and `-`, 1 to 64; unique in the request. */
   name: string;
   /** When and how to use it, for the model. */
   description: string;
-  /** JSON Schema of the arguments, an object, as JSON text. Empty means no arguments. */
+  /**
+   * JSON Schema of the arguments, an object, as JSON text. Must be valid; `$schema` may name drafts
+   * 4, 6, 7, 2019-09 and 2020-12. Empty means no arguments.
+   */
   parametersJsonSchema: string;
   /** Ask the provider to hold the arguments to the schema exactly. Unset leaves it to the provider. */
   strict?: boolean | undefined;
@@ -347,9 +350,12 @@ export interface JsonObjectFormat {
 
 /** A JSON value that satisfies a schema. */
 export interface JsonSchemaFormat {
-  /** Name of the schema, for the model: letters, digits, `_` and `-`, at most 64. */
+  /** Name of the schema, for the model: letters (ASCII), digits, `_` and `-`, 1 to 64. */
   name: string;
-  /** JSON Schema as JSON text. */
+  /**
+   * JSON Schema, an object, as JSON text. Must be valid; `$schema` may name drafts 4, 6, 7, 2019-09
+   * and 2020-12.
+   */
   schemaJson: string;
   /** Ask the provider to hold the answer to the schema exactly. Unset leaves it to the provider. */
   strict?: boolean | undefined;

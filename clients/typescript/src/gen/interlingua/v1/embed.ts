@@ -126,7 +126,10 @@ export interface EmbedRequest {
   model: string;
   /** What to embed; at least one. */
   inputs: EmbedInput[];
-  /** Length of the vectors, for models that let you choose. Unset means the model's own. */
+  /**
+   * Length of the vectors, for models that let you choose; from 1 to 65536. Unset means the model's
+   * own.
+   */
   dimensions?:
     | number
     | undefined;
@@ -154,7 +157,11 @@ export interface EmbedRequest {
   metadata: { [key: string]: string };
   /** As in GenerateRequest. */
   tags: string[];
-  /** As in GenerateRequest. */
+  /**
+   * One JSON object that is merged into the provider's request body as it stands: for parameters
+   * that this contract does not have. It wins over the fields above; `model` and `input` cannot be
+   * set here. Empty means none.
+   */
   providerOptionsJson: string;
   /** As in GenerateRequest. */
   unsupportedParameters: UnsupportedParameterPolicy;
@@ -180,7 +187,7 @@ export interface EmbedInput {
 
 /** Token ids of a model's own tokenizer. */
 export interface TokenIds {
-  /** The ids, in order. */
+  /** The ids, in order; at least one. */
   ids: number[];
 }
 

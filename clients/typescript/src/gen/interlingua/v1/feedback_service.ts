@@ -35,10 +35,10 @@ export interface RecordFeedbackRequest {
   /**
    * The operation that it is about. Empty if `query` and `response` say it. It is not looked up
    * now: feedback on an operation that is not in the ledger, or is another tenant's, counts as
-   * feedback without an operation.
+   * feedback without an operation. It must have the form of an id that a gateway gave.
    */
   operationId: string;
-  /** What it says; exactly one is set. */
+  /** What it says; exactly one is set. Texts have at most 16384 characters and are not empty. */
   feedback:
     | //
     /** A grade. */
@@ -60,9 +60,12 @@ export interface RecordFeedbackRequest {
   query: string;
   /** What was answered; kept only if the gateway is configured to keep texts. */
   response: string;
-  /** Who says it, in your own words for users. No personal data. */
+  /** Who says it, in your own words for users. No personal data. At most 256 characters. */
   user: string;
-  /** Labels for your own reports. */
+  /**
+   * Labels for your own reports. At most 32, with keys of at most 64 and values of at most 512
+   * characters.
+   */
   metadata: { [key: string]: string };
 }
 
@@ -75,7 +78,7 @@ export interface RecordFeedbackRequest_MetadataEntry {
 export interface Rating {
   /** From 0 to `scale`. */
   value: number;
-  /** The best grade; 0 means 5. */
+  /** The best grade, above 0; 0 means 5. */
   scale: number;
 }
 
@@ -104,7 +107,7 @@ export interface GetInsightsRequest {
   groupBy: UsageDimension[];
   /** In which steps, by when the feedback was given. At most 10,000 of them. */
   interval: UsageInterval;
-  /** At most this many corrections a group; 0 means 10. */
+  /** At most this many corrections a group; 0 means 10, more than 100 means 100. */
   maxCorrections: number;
 }
 

@@ -1058,6 +1058,12 @@ export const LimitHeadroom: MessageFns<LimitHeadroom> = {
  * deadline, which bounds everything that the gateway does for it, and a cancel reaches the
  * provider at once. Credentials, where the gateway asks for them, go into the metadata key
  * `authorization` as `Bearer <key>`; a W3C `traceparent` is passed on.
+ *
+ * A request may have 16 MiB unless the gateway is configured for another size (where it holds no
+ * conversation and nothing to embed: 1 MiB, for ModelService and UsageService 64 KiB), and 100
+ * levels of messages within messages. Limits that the comments of fields give in characters are
+ * counted in Unicode code points. What breaks a limit is INVALID_ARGUMENT, and its details name the
+ * field.
  */
 export type GatewayServiceService = typeof GatewayServiceService;
 export const GatewayServiceService = {

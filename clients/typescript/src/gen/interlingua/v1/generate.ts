@@ -922,9 +922,12 @@ export interface GenerateRequest {
   sampling:
     | SamplingOptions
     | undefined;
-  /** Functions that the model may call. */
+  /** Functions that the model may call, each with a name of its own. */
   tools: Tool[];
-  /** Whether and which tool must be called. Unset means TOOL_MODE_AUTO when there are tools. */
+  /**
+   * Whether and which tool must be called; needs `tools`. Unset means TOOL_MODE_AUTO when there are
+   * tools.
+   */
   toolChoice:
     | ToolChoice
     | undefined;
@@ -960,18 +963,27 @@ export interface GenerateRequest {
   priority: Priority;
   /**
    * Two requests with the same key are one operation: the second gets the first one's answer.
-   * Empty means no such key.
+   * At most 256 characters. Empty means no such key.
    */
   idempotencyKey: string;
   /** Your name for the end user, passed on to the provider for abuse detection. No personal data. */
   user: string;
-  /** Labels for your own reports, kept with the operation; the model does not see them. */
+  /**
+   * Labels for your own reports, kept with the operation; the model does not see them. At most 32,
+   * with keys of at most 64 and values of at most 1024 characters.
+   */
   metadata: { [key: string]: string };
-  /** Tags for usage reports, kept with the operation; the model does not see them. */
+  /**
+   * Tags for usage reports, kept with the operation; the model does not see them. At most 32, of at
+   * most 256 characters each.
+   */
   tags: string[];
   /**
    * One JSON object that is merged into the provider's request body as it stands: for parameters
-   * that this contract does not have. It wins over the fields above. Empty means none.
+   * that this contract does not have. It wins over the fields above. Where a request goes, how many
+   * answers it has and how long they may be cannot be set here: `model`, `messages`, `stream`, `n`,
+   * `max_tokens` and all other names that providers have for these are INVALID_ARGUMENT; use the
+   * fields. Empty means none.
    */
   providerOptionsJson: string;
   /** What to do with a parameter that the chosen model cannot honour. Unspecified means to refuse. */
@@ -985,15 +997,15 @@ export interface GenerateRequest_MetadataEntry {
 
 /** How tokens are drawn. What is unset is left to the model's own default. */
 export interface SamplingOptions {
-  /** 0 is the most predictable; most models take up to 2. */
+  /** 0 is the most predictable; most models take up to 2. In [0, 100]. */
   temperature?:
     | number
     | undefined;
-  /** Draw from the smallest set of tokens whose probabilities add up to this; in (0, 1]. */
+  /** Draw from the smallest set of tokens whose probabilities add up to this; in [0, 1]. */
   topP?:
     | number
     | undefined;
-  /** Draw from this many most probable tokens. */
+  /** Draw from this many most probable tokens; from 1 to 2147483647. */
   topK?:
     | number
     | undefined;
@@ -1001,11 +1013,11 @@ export interface SamplingOptions {
   minP?:
     | number
     | undefined;
-  /** Stop after this many tokens; finishes with FINISH_REASON_LENGTH. */
+  /** Stop after this many tokens; finishes with FINISH_REASON_LENGTH. From 1 to 2147483647. */
   maxOutputTokens?:
     | number
     | undefined;
-  /** Stop before any of these texts; most providers take up to 4. */
+  /** Stop before any of these texts, none of them empty; most providers take up to 4. */
   stopSequences: string[];
   /** The same seed and request should give the same answer, as far as the provider can. */
   seed?:
@@ -1021,7 +1033,7 @@ export interface SamplingOptions {
     | undefined;
   /** Added to the logits of these token ids; values in [-100, 100]. */
   logitBias: { [key: number]: number };
-  /** How many answers to generate; each is paid for. Unset means 1. */
+  /** How many answers to generate; each is paid for. From 1 to 128; unset means 1. */
   candidateCount?:
     | number
     | undefined;
@@ -1042,7 +1054,7 @@ export interface SamplingOptions_LogitBiasEntry {
 export interface ReasoningOptions {
   /** A rough amount; the model decides what it means. */
   effort: ReasoningEffort;
-  /** At most this many tokens of thought, for models that take a number. */
+  /** At most this many tokens of thought, for models that take a number; at least 1. */
   budgetTokens?: number | undefined;
 }
 
@@ -1058,21 +1070,27 @@ export interface SafetySetting {
 export interface RoutingOptions {
   /** How to choose among the deployments of the alias. */
   strategy: RoutingStrategy;
-  /** Aliases to try in this order when the requested one fails before its first event. */
+  /** Aliases to try in this order when the requested one fails before its first event; none empty. */
   fallbackModels: string[];
-  /** Start a second deployment when the first has no event after this time; both are paid for. */
+  /**
+   * Start a second deployment when the first has no event after this time, which must be above 0;
+   * both are paid for.
+   */
   hedgeAfter:
     | Duration
     | undefined;
   /** Choose only deployments that can do all of these. */
   requiredCapabilities: ModelCapability[];
-  /** Choose only deployments whose expected cost for this call is at most this; 1e-9 USD. */
+  /**
+   * Choose only deployments whose expected cost for this call is at most this; 1e-9 USD, not
+   * negative.
+   */
   maxCostNanoUsd?:
     | bigint
     | undefined;
   /**
    * Calls with the same key go to the same deployment while it is healthy, so that the
-   * provider's prompt cache is warm.
+   * provider's prompt cache is warm. At most 256 characters.
    */
   stickyKey: string;
   /**
@@ -1086,7 +1104,10 @@ export interface RoutingOptions {
 export interface CacheOptions {
   /** Whether to read and write the cache. */
   mode: CacheMode;
-  /** How long the answer may be served from the cache. Unset means the alias's configuration. */
+  /**
+   * How long the answer may be served from the cache; above 0. Unset means the alias's
+   * configuration.
+   */
   ttl: Duration | undefined;
 }
 
@@ -1402,9 +1423,12 @@ export interface StreamCompleted {
 
 /** Several independent requests. */
 export interface BatchGenerateRequest {
-  /** The requests; at least 1, at most 1000 (or what the gateway is configured for). */
+  /** The requests; at least 1, at most 1000. */
   requests: GenerateRequest[];
-  /** How many to run at the same time at most. Unset leaves it to the gateway. */
+  /**
+   * How many to run at the same time at most; at least 1. The gateway may run fewer. Unset leaves
+   * it to the gateway.
+   */
   maxParallel?: number | undefined;
 }
 

@@ -187,7 +187,7 @@ export interface TimeRange {
   start:
     | Date
     | undefined;
-  /** Unset means now. */
+  /** Unset means now. Not before `start`. */
   end: Date | undefined;
 }
 
@@ -205,7 +205,7 @@ export interface OperationFilter {
   model: string;
   /** By provider name. */
   provider: string;
-  /** By tag; all of them. */
+  /** By tag; all of them. At most 16. */
   tags: string[];
   /** By how it ended. */
   outcome: OperationOutcome;
@@ -221,7 +221,7 @@ export interface GetUsageRequest {
   filter:
     | OperationFilter
     | undefined;
-  /** In which groups; empty means one group. */
+  /** In which groups, each dimension once; empty means one group. */
   groupBy: UsageDimension[];
   /** In which steps. At most 10,000 of them. */
   interval: UsageInterval;
