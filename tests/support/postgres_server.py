@@ -68,16 +68,21 @@ class PostgresServer:
         return self.url(name)
 
     def _do(self, program: str, *arguments: str) -> None:
-        # PostgreSQL refuses to run as root.
-        other = {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": ()}
+        # PostgreSQL refuses to run as root. With the user as an argument of its own, Python would
+        # fork instead of vfork, and a copy of gRPC's threads can fail before the program begins.
+        other = (
+            "setpriv",
+            f"--reuid={NOBODY.pw_uid}",
+            f"--regid={NOBODY.pw_gid}",
+            "--clear-groups",
+        )
         done = subprocess.run(
-            [self._programs / program, *arguments],
+            [*(other if os.geteuid() == 0 else ()), self._programs / program, *arguments],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             cwd=self.directory,
             check=False,
-            **(other if os.geteuid() == 0 else {}),
         )
         assert done.returncode == 0, done.stderr.decode()
 

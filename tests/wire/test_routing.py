@@ -270,8 +270,10 @@ async def test_gateways_share_choices_through_redis_and_choose_without_it(tmp_pa
 
 
 REAL: Tree = {
-    "local": {"threads": 1},
-    "providers": {"local": {"kind": "local"}, "stage": {"kind": "scripted"}},
+    "providers": {
+        "local": {"kind": "local", "local": {"threads": 1}},
+        "stage": {"kind": "scripted"},
+    },
     "models": [
         {"name": "small", "targets": [{"provider": "local", "model": "smollm2"}]},
         {"name": "talker", "targets": [target("talker")]},
