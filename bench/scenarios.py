@@ -102,7 +102,7 @@ SCENARIOS = (
     Scenario("paced256", "256 streams, a token every 10 ms", "stream", 256, 400, 10),
     Scenario(
         "open2000", "2000 streams, a token every second", "stream", 2000, 60, 1000,
-        connections=16, warm_s=4, once=True,
+        connections=16, warm_s=12, once=True,
     ),
 )  # fmt: skip
 CANCEL = Scenario(

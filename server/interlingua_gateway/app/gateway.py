@@ -44,16 +44,17 @@ class Gateway(Engine):
     def start_models(self, on_event: OnEvent) -> None:
         """See Engine; and health follows from now on what can be recorded."""
         super().start_models(on_event)
-        self.tasks.start(self._follow_the_ledger(), "health")
+        self.ledger.on_turn(self._turned)
 
-    async def _follow_the_ledger(self) -> None:
-        while True:
-            await self.ledger.turned.wait()
-            self.ledger.turned.clear()
-            await self.grpc.health.recording(possible=not self.ledger.full)
+    def _turned(self) -> None:
+        self.tasks.start(self._tell_health(), "health")
+
+    async def _tell_health(self) -> None:
+        await self.grpc.health.recording(possible=not self.ledger.full)
 
     async def aclose(self) -> None:
         """End everything that still runs."""
+        self.ledger.on_turn(lambda: None)
         await self.tasks.aclose()
         if self.http is not None:
             await self.http.stop()

@@ -37,7 +37,7 @@ log = logging.getLogger("interlingua.ledger")
 
 class LedgerPolicies:
     """`journal` is None where nothing is recorded; `policies` are what stands in the stack. `mask`
-    makes texts fit to be kept; None where none are. `turned` is set when `full` has changed."""
+    makes texts fit to be kept; None where none are."""
 
     def __init__(
         self,
@@ -58,7 +58,6 @@ class LedgerPolicies:
         self._started = False
         self._spool: Spool | None = None
         self._settling: asyncio.Task[bool] | None = None
-        self.turned = asyncio.Event()
         self.mask = _mask(self._config.texts, redact)
         self.policies: tuple[Policy, ...] = ()
         if self._config.enabled:
@@ -69,7 +68,6 @@ class LedgerPolicies:
                 lossy=self._config.when_full == "lose",
             )
             self._watch.follow(self._spool)
-            self._spool.on_turn(self.turned.set)
             self.policies = (Ledger(self._spool, _transcripts(self.mask)),)
             self._courier = Courier(
                 self._spool, self._opened, self._watch, clock, self._config.flush_interval_s
@@ -79,6 +77,11 @@ class LedgerPolicies:
     def journal(self) -> Journal | None:
         """Where records go; None where nothing is recorded."""
         return self._spool
+
+    def on_turn(self, turned: Callable[[], None]) -> None:
+        """Call `turned` whenever `full` has changed; it must not raise or block."""
+        if self._spool is not None:
+            self._spool.on_turn(turned)
 
     @property
     def full(self) -> bool:

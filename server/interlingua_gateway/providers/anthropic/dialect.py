@@ -19,7 +19,7 @@ from interlingua_gateway.providers.anthropic.failures import Failures
 from interlingua_gateway.providers.anthropic.generate import message_form
 from interlingua_gateway.providers.anthropic.shapes import CountShape
 from interlingua_gateway.providers.dialect import Counting, Endpoint, Header, Whole
-from interlingua_gateway.providers.openai.form import Form
+from interlingua_gateway.providers.form import Form
 from interlingua_gateway.providers.transport.messages import HttpRequest
 
 VERSION: Final = ("anthropic-version", "2023-06-01")

@@ -20,7 +20,7 @@ from interlingua_gateway.providers.anthropic.media import Fields
 from interlingua_gateway.providers.anthropic.messages import encode_messages
 from interlingua_gateway.providers.anthropic.output_schema import output_schema
 from interlingua_gateway.providers.anthropic.thinking import put_thinking
-from interlingua_gateway.providers.openai.form import Form
+from interlingua_gateway.providers.form import Form
 from interlingua_gateway.providers.options import json_of
 
 DEFAULT_MAX_TOKENS: Final = 4096

@@ -6,7 +6,7 @@ import binascii
 from typing import Final, TypeAlias
 
 from interlingua_gateway.core.types import Media, MediaKind
-from interlingua_gateway.providers.openai.form import Form
+from interlingua_gateway.providers.form import Form
 
 Fields: TypeAlias = dict[str, object]
 

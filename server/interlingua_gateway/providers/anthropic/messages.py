@@ -18,7 +18,7 @@ from interlingua_gateway.core.types import (
     ToolResult,
 )
 from interlingua_gateway.providers.anthropic.media import Fields, media_block
-from interlingua_gateway.providers.openai.form import Form
+from interlingua_gateway.providers.form import Form
 from interlingua_gateway.providers.options import json_of
 
 

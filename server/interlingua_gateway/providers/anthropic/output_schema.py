@@ -12,7 +12,7 @@ import msgspec
 
 from interlingua_gateway.core.types import ResponseFormat
 from interlingua_gateway.providers.anthropic.media import Fields
-from interlingua_gateway.providers.openai.form import Form
+from interlingua_gateway.providers.form import Form
 from interlingua_gateway.providers.options import json_of
 
 _LACKS: Final = (

@@ -7,7 +7,7 @@ from typing import Final
 
 from interlingua_gateway.core.types import Effort, ReasoningOptions
 from interlingua_gateway.providers.anthropic.generations import Generation
-from interlingua_gateway.providers.openai.form import Form
+from interlingua_gateway.providers.form import Form
 
 SMALLEST_BUDGET: Final = 1024
 """Tokens below which the API takes no budget."""

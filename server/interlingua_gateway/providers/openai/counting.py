@@ -9,7 +9,7 @@ from interlingua_gateway.core.estimate import input_tokens
 from interlingua_gateway.core.events import TokenCount
 from interlingua_gateway.core.types import GenerateRequest, Media
 from interlingua_gateway.providers.dialect import Counting, Endpoint
-from interlingua_gateway.providers.openai.form import Form
+from interlingua_gateway.providers.form import Form
 from interlingua_gateway.providers.transport.messages import HttpRequest
 
 

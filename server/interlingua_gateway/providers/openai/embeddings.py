@@ -12,8 +12,8 @@ from interlingua_gateway.core.errors import CallerError, Reason, UpstreamError
 from interlingua_gateway.core.events import AnswerEvent, UsageUpdate, Vector
 from interlingua_gateway.core.types import EmbedRequest
 from interlingua_gateway.providers.dialect import Whole
+from interlingua_gateway.providers.form import Form
 from interlingua_gateway.providers.openai.failures import Failures
-from interlingua_gateway.providers.openai.form import Form
 from interlingua_gateway.providers.openai.quirks import Quirks
 from interlingua_gateway.providers.openai.reading import usage_of
 from interlingua_gateway.providers.openai.shapes import EmbeddingsShape

@@ -14,7 +14,7 @@ from interlingua_gateway.core.types import (
     ToolChoice,
     ToolMode,
 )
-from interlingua_gateway.providers.openai.form import Form
+from interlingua_gateway.providers.form import Form
 from interlingua_gateway.providers.openai.messages import Fields, encode_messages
 from interlingua_gateway.providers.openai.quirks import EFFORTS, Quirks
 from interlingua_gateway.providers.options import json_of

@@ -16,7 +16,7 @@ from interlingua_gateway.core.types import (
     ToolCall,
     ToolResult,
 )
-from interlingua_gateway.providers.openai.form import Form
+from interlingua_gateway.providers.form import Form
 from interlingua_gateway.providers.openai.quirks import Quirks
 
 Fields: TypeAlias = dict[str, object]

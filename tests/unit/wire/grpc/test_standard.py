@@ -6,21 +6,23 @@ import asyncio
 
 import grpc
 from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from interlingua_gateway.wire.grpc.standard import add_standard_services
+from interlingua_gateway.wire.grpc.health import SERVICE, Health
+from interlingua_gateway.wire.grpc.late import channelz, reflection
 
 
 async def test_they_answer_and_core_waits_for_calls_of_all_methods_at_once(tmp_path):
     server = grpc.aio.server()
-    checks = health.aio.HealthServicer()
-    add_standard_services(server, checks, ["a.B"], with_reflection=True, with_channelz=True)
+    health = Health(["a.B"])
+    health.add_to(server)
+    server.add_generic_rpc_handlers((reflection(["a.B", SERVICE]), channelz()))
     address = f"unix:{tmp_path}/standard.sock"
     server.add_insecure_port(address)
     await server.start()
     try:
-        await checks.set("a.B", health_pb2.HealthCheckResponse.SERVING)
+        await health.serving()
         async with grpc.aio.insecure_channel(address) as channel:
             asked = health_pb2.HealthCheckRequest(service="a.B")
             found = await health_pb2_grpc.HealthStub(channel).Check(asked)
@@ -40,22 +42,5 @@ async def test_they_answer_and_core_waits_for_calls_of_all_methods_at_once(tmp_p
         # them anew with every call that comes.
         waiting = [task.get_coro().__qualname__ for task in asyncio.all_tasks()]
         assert [name for name in waiting if "request" in name] == ["AioServer._request_call"]
-    finally:
-        await server.stop(0)
-
-
-async def test_what_is_not_wanted_is_not_served(tmp_path):
-    server = grpc.aio.server()
-    checks = health.aio.HealthServicer()
-    add_standard_services(server, checks, [], with_reflection=False, with_channelz=False)
-    address = f"unix:{tmp_path}/standard.sock"
-    server.add_insecure_port(address)
-    await server.start()
-    try:
-        async with grpc.aio.insecure_channel(address) as channel:
-            call = channelz_pb2_grpc.ChannelzStub(channel).GetServers(
-                channelz_pb2.GetServersRequest()
-            )
-            assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
     finally:
         await server.stop(0)
