@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import psutil
 import pytest
@@ -55,16 +55,25 @@ async def database_open(gateway: Running) -> None:
     await asyncio.gather(*(database.read(lambda _: together.wait(10)) for _ in range(READERS)))
 
 
-async def unchanged(gateway: Running, count: int) -> None:
-    """Cancel `count` streams; what the process holds must be what it held before."""
+async def nothing_open() -> None:
+    """Where no upstream is in this process, none has to notice that its callers have left."""
+
+
+async def unchanged(
+    gateway: Running, count: int, left: Callable[[], Awaitable[None]] = nothing_open
+) -> None:
+    """Cancel `count` streams; what the process holds must be what it held before. `left` waits
+    until the upstream, which is in this process too, has closed its side."""
     process = psutil.Process()
     await cancelled_streams(gateway, 1000)
     await database_open(gateway)
     await cancelled_streams(gateway, 1000)
+    await asyncio.wait_for(left(), 5)
     gc.collect()
     tasks, files = len(asyncio.all_tasks()), process.num_fds()
     resident = process.memory_info().rss
     await cancelled_streams(gateway, count)
+    await asyncio.wait_for(left(), 5)
     gc.collect()
     assert len(asyncio.all_tasks()) <= tasks + 5
     assert process.num_fds() <= files + 2
@@ -92,5 +101,4 @@ async def test_streams_of_an_upstream(start):
 
     async with Upstream(answer) as upstream:
         gateway = await start(quiet(openai(upstream.url)), environment={"UP_KEY": "k"})
-        await unchanged(gateway, 3000)
-        await asyncio.wait_for(upstream.none_open(), 2)
+        await unchanged(gateway, 3000, upstream.none_open)
