@@ -44,7 +44,10 @@ def _describe(health: HealthResponse) -> None:
         console.print(f"{status} (a key of this gateway shows more)")
         return
     uptime = health.uptime.ToTimedelta()
-    console.print(f"{status}, version {health.version}, up {str(uptime).split('.')[0]}")
+    console.print(
+        f"{status}, version {health.version}, up {str(uptime).split('.')[0]}, "
+        f"configuration {health.configuration_digest}"
+    )
     for provider in health.providers:
         note = f" ({provider.note})" if provider.note else ""
         console.print(f"  {provider.name}: {_word(provider.status)}{note}")

@@ -84,6 +84,7 @@ def test_a_hangup_reloads(gateway: Process, cli: Cli) -> None:
     gateway.child.send_signal(signal.SIGHUP)
     line = gateway.logged("configuration reloaded")
     assert line["changes"] == ["models[echo].aliases: changed"]
+    assert cli("health").stdout.splitlines()[0].endswith(f", configuration {line['digest']}")
     assert cli("call", "-m", "other", "hello").stdout == "hello\n"
     (gateway.directory / "gateway.yaml").write_text("models: [")
     gateway.child.send_signal(signal.SIGHUP)
